@@ -1,0 +1,95 @@
+/** Everything has a limit, and this is its name. Units come last: `_bytes`, `_ms`, `_max` for counts. */
+export interface Limits {
+  // Connections
+  readonly connections_max: number;
+  readonly connections_per_address_max: number;
+  /** From accept to the end of the login. */
+  readonly handshake_ms: number;
+  /** Connecting to a target, its TLS and its login. */
+  readonly dial_ms: number;
+  /** How long a client may leave bytes unread while more wait for it. `0`: for ever. */
+  readonly write_stall_ms: number;
+  /** How long live sessions may finish after a stop was asked for. */
+  readonly drain_ms: number;
+  // Wire protocols
+  /** The longest message before the login. */
+  readonly startup_bytes_max: number;
+  readonly password_bytes_max: number;
+  /** The longest single message from a client. */
+  readonly message_bytes_max: number;
+  /** The longest message from a target that has to be seen whole (rows pass through in pieces). */
+  readonly target_message_bytes_max: number;
+  readonly columns_max: number;
+  readonly statements_max: number;
+  readonly portals_max: number;
+  /** What a client may send while an action of it is held. */
+  readonly held_bytes_max: number;
+  /** Actions gathered into one request. */
+  readonly batch_actions_max: number;
+  /** Messages of one pipeline that may await their answers. */
+  readonly pipeline_messages_max: number;
+  // SQL
+  readonly statement_bytes_max: number;
+  readonly statement_nesting_max: number;
+  readonly classifications_max: number;
+  // Policy
+  readonly policy_text_bytes_max: number;
+  readonly policy_nesting_max: number;
+  readonly verdicts_max: number;
+  // Approval
+  readonly hold_notice_ms: number;
+  readonly hold_silent_ms: number;
+  readonly hold_in_transaction_ms: number;
+  readonly held_sessions_max: number;
+  readonly held_sessions_per_principal_max: number;
+  readonly justification_bytes_max: number;
+  // Record
+  readonly entry_bytes_max: number;
+  readonly result_bytes_recorded_max: number;
+  readonly reserve_bytes: number;
+  // API
+  readonly request_body_bytes_max: number;
+  readonly page_items_max: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export const LIMITS: Limits = {
+  connections_max: 10_000,
+  connections_per_address_max: 5_000,
+  handshake_ms: 10_000,
+  dial_ms: 10_000,
+  write_stall_ms: 0,
+  drain_ms: 30_000,
+  // PostgreSQL's own MAX_STARTUP_PACKET_LENGTH (libpq/pqcomm.h).
+  startup_bytes_max: 10_000,
+  // A JWT laden with groups exceeds 4 KiB; PostgreSQL itself takes 65,535 (PG_MAX_AUTH_TOKEN_LENGTH).
+  password_bytes_max: 65_535,
+  message_bytes_max: 64 * MIB,
+  target_message_bytes_max: 64 * MIB,
+  // PostgreSQL's MaxTupleAttributeNumber.
+  columns_max: 1_664,
+  statements_max: 10_000,
+  portals_max: 1_000,
+  held_bytes_max: 4 * MIB,
+  batch_actions_max: 10_000,
+  pipeline_messages_max: 100_000,
+  statement_bytes_max: MIB,
+  statement_nesting_max: 1_000,
+  classifications_max: 20_000,
+  policy_text_bytes_max: 16 * MIB,
+  policy_nesting_max: 64,
+  verdicts_max: 50_000,
+  hold_notice_ms: 30_000,
+  hold_silent_ms: 60_000,
+  hold_in_transaction_ms: 60_000,
+  held_sessions_max: 5_000,
+  held_sessions_per_principal_max: 100,
+  justification_bytes_max: 4 * KIB,
+  entry_bytes_max: 60 * KIB,
+  result_bytes_recorded_max: 256 * KIB,
+  reserve_bytes: 64 * MIB,
+  request_body_bytes_max: MIB,
+  page_items_max: 200,
+};
