@@ -68,7 +68,7 @@ export interface ApprovalStage {
     question: Question,
     signal: AbortSignal,
     filed: (request: RequestView) => void,
-    recheck: () => Question,
+    recheck: () => Promise<Question>,
   ): Promise<AskOutcome>;
   decide(id: RequestId, by: Principal, decision: 'approve' | 'deny', reason: string): Promise<RequestView>;
   list(filter: { readonly state?: RequestView['state']; readonly for?: Principal }): Promise<readonly RequestView[]>;

@@ -18,5 +18,5 @@ export interface AskOptions {
   readonly signal: AbortSignal;
   readonly filed: (request: RequestView) => void;
   /** What the actions resolve to now (`Action.state` and catalogue versions), asked again just before release. */
-  readonly refresh: () => readonly Action[];
+  readonly refresh: () => Promise<readonly Action[]>;
 }

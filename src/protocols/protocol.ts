@@ -18,6 +18,8 @@ import type { Clearance, Mask, Reason, ResultFacts, Verdict } from '../core/verd
  */
 export interface Conversation {
   handle(event: WireEvent): readonly Effect[];
+  /** False while so much of the client waits here that it should not be read. Absent: always true. */
+  wantsClientBytes?(): boolean;
 }
 
 export type WireEvent =
@@ -82,8 +84,8 @@ export type Effect =
   | { readonly do: 'register-cancel'; readonly processId: number; readonly secret: Uint8Array }
   /** This connection is a CancelRequest. */
   | { readonly do: 'cancel-session'; readonly processId: number; readonly secret: Uint8Array }
-  /** Send these bytes to the target on a connection of their own. Answered by `cancel-delivered`. */
-  | { readonly do: 'cancel-upstream'; readonly bytes: Uint8Array }
+  /** Send these bytes to the target on a connection of their own, inside TLS (asked for by `tlsRequest`) where the session is. Answered by `cancel-delivered`. */
+  | { readonly do: 'cancel-upstream'; readonly bytes: Uint8Array; readonly tlsRequest: Uint8Array }
   /** The client gave a justification for what follows; empty takes it back. */
   | { readonly do: 'justify'; readonly justification: string }
   /** Worth a line in the log and a count, not an entry. */

@@ -1,0 +1,78 @@
+import { timingSafeEqual } from 'node:crypto';
+import type net from 'node:net';
+import tls from 'node:tls';
+import type { GatewayPorts } from './ports.ts';
+import type { Target } from './targets.ts';
+import { upstreamTlsOptions } from './tls.ts';
+
+/** Who may be cancelled by which key: the client's CancelRequest comes on a connection of its own. */
+export class Cancels {
+  readonly #sessions = new Map<number, { secret: Buffer; cancel: () => void }[]>();
+
+  /** Returns how to forget it. */
+  register(processId: number, secret: Uint8Array, cancel: () => void): () => void {
+    const entry = { secret: Buffer.from(secret), cancel };
+    const same = this.#sessions.get(processId);
+    // Two targets may well have a backend of the same process id; the secret tells them apart.
+    if (same === undefined) this.#sessions.set(processId, [entry]);
+    else same.push(entry);
+    return () => {
+      const left = (this.#sessions.get(processId) ?? []).filter((other) => other !== entry);
+      if (left.length === 0) this.#sessions.delete(processId);
+      else this.#sessions.set(processId, left);
+    };
+  }
+
+  /** Whether somebody was there to cancel. The caller is told nothing, as the protocol wants. */
+  cancel(processId: number, secret: Uint8Array): boolean {
+    for (const entry of this.#sessions.get(processId) ?? []) {
+      if (entry.secret.length === secret.length && timingSafeEqual(entry.secret, secret)) {
+        entry.cancel();
+        return true;
+      }
+    }
+    return false;
+  }
+}
+
+/** Sends a cancel request on a connection of its own and waits until the target has closed it. */
+export async function deliverCancel(
+  ports: GatewayPorts,
+  target: Target,
+  cancel: { readonly bytes: Uint8Array; readonly tlsRequest: Uint8Array },
+): Promise<void> {
+  const { dial_ms } = ports.limits;
+  const plain = await ports.dial(target.address, dial_ms);
+  const timer = setTimeout(() => plain.destroy(), dial_ms);
+  try {
+    const socket = target.tls === 'off' ? plain : await secured(plain, target, cancel.tlsRequest);
+    await new Promise<void>((resolve) => {
+      socket.once('error', () => socket.destroy());
+      socket.once('close', () => resolve());
+      socket.resume();
+      socket.end(cancel.bytes);
+    });
+  } finally {
+    clearTimeout(timer);
+    plain.destroy();
+  }
+}
+
+/** The cancel key is a secret of the target's: it goes inside TLS wherever the session itself does. */
+async function secured(plain: net.Socket, target: Target, request: Uint8Array): Promise<tls.TLSSocket> {
+  const answered = new Promise<Buffer>((resolve, reject) => {
+    plain.once('data', resolve);
+    plain.once('error', reject);
+    plain.once('close', () => reject(new Error('closed before TLS')));
+  });
+  plain.write(request);
+  const answer = await answered;
+  if (answer.toString('latin1') !== 'S') throw new Error('the target takes no cancel request inside TLS');
+  plain.removeAllListeners();
+  const secure = tls.connect({ ...upstreamTlsOptions(target), socket: plain });
+  await new Promise<void>((resolve, reject) => {
+    secure.once('secureConnect', resolve);
+    secure.once('error', reject);
+  });
+  return secure;
+}

@@ -1,0 +1,394 @@
+import { pbkdf2 } from 'node:crypto';
+import type net from 'node:net';
+import type { Action, ActionDraft } from '../core/action.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Session } from '../core/session.ts';
+import type { Reason, Verdict } from '../core/verdict.ts';
+import type { Conversation, Effect, Side, WireEvent } from '../protocols/protocol.ts';
+import { Admission } from './admission.ts';
+import { hold } from './asking.ts';
+import { deliverCancel } from './cancels.ts';
+import { SessionEntries } from './entries.ts';
+import { type Destination, reasonOf } from './opening.ts';
+import type { GatewayPorts, Listener } from './ports.ts';
+import { WireSocket } from './socket.ts';
+import { alpnOf, bindingOfUpstream, upstreamTlsOptions } from './tls.ts';
+
+/**
+ * One client and its target: runs the effects of a conversation and tells it what comes of them. All I/O of a wire
+ * protocol happens here. Whatever goes wrong ends this connection and no other.
+ */
+export class Connection {
+  readonly #ports: GatewayPorts;
+  readonly #listener: Listener;
+  readonly #client: WireSocket;
+  readonly #conversation: Conversation;
+  readonly #entries: SessionEntries;
+  readonly #admission: Admission;
+  readonly #onClosed: () => void;
+  readonly #events: WireEvent[] = [];
+  readonly #toClient: Uint8Array[] = [];
+  readonly #toUpstream: Uint8Array[] = [];
+  /** Actions that were answered `ask`, or whose verdict is on its way. */
+  readonly #undecided = new Map<number, Action>();
+  readonly #asked = new Map<number, AbortController>();
+  readonly #cleanups: (() => void)[] = [];
+  #upstream: WireSocket | null = null;
+  #session: Session | null = null;
+  #destination: Destination | null = null;
+  #sequence = 0;
+  #first = true;
+  #running = false;
+  #closed = false;
+  #closing: { why: string; code: string | null } | null = null;
+  #deadline: NodeJS.Timeout | null;
+
+  constructor(ports: GatewayPorts, listener: Listener, socket: net.Socket, onClosed: () => void) {
+    this.#ports = ports;
+    this.#listener = listener;
+    this.#onClosed = onClosed;
+    this.#client = new WireSocket(socket, {
+      bytes: (bytes) => this.#clientBytes(bytes),
+      closed: () => this.#dispatch({ on: 'client-closed' }),
+      drained: () => this.#upstream?.resume(),
+    });
+    const clientAddress = this.#client.remoteAddress;
+    this.#entries = new SessionEntries(ports, clientAddress, () => this.#session);
+    this.#admission = new Admission(ports, listener, {
+      clientAddress,
+      entries: this.#entries,
+      dispatch: (event) => this.#dispatch(event),
+      action: (draft, session) => this.#action(draft, session),
+      begun: (session, destination) => {
+        this.#session = session;
+        this.#destination = destination;
+      },
+      patient: () => this.#patient(),
+      connected: (upstream) => this.#connected(upstream),
+      closed: () => this.#closed,
+      atEnd: (cleanup) => this.#cleanups.push(cleanup),
+      end: (reason) => this.end(reason),
+      drain: () => this.drain(),
+    });
+    this.#conversation = listener.protocol.converse({
+      limits: ports.limits,
+      clientTls: listener.tls !== null,
+      cleartextAllowed: isLoopback(clientAddress) && listener.insecureLoopback,
+      listenerTarget: listener.target,
+      random: ports.random,
+      cellMask: ports.cellMask,
+    });
+    this.#deadline = setTimeout(() => {
+      ports.count.refusedBytes('HANDSHAKE_TIMEOUT');
+      this.#close({ why: 'the login took too long', code: 'HANDSHAKE_TIMEOUT' });
+    }, ports.limits.handshake_ms);
+  }
+
+  /** Tells the client why, then closes. */
+  end(reason: Reason): void {
+    this.#dispatch({ on: 'revoked', reason });
+  }
+
+  /** Ends it as soon as nothing is open. */
+  drain(): void {
+    this.#dispatch({ on: 'drain' });
+  }
+
+  #clientBytes(bytes: Buffer): void {
+    const first = this.#first;
+    this.#first = false;
+    // Direct TLS (PostgreSQL manual, "SSL Session Encryption"): nothing is asked in the protocol, the handshake comes at once.
+    if (first && bytes[0] === TLS_HANDSHAKE && this.#listener.tls !== null)
+      this.#startTls('client', Buffer.from(bytes));
+    else this.#dispatch({ on: 'client-bytes', bytes });
+  }
+
+  /** Events are handled one after the other; what an effect causes at once is handled next. */
+  #dispatch(event: WireEvent): void {
+    if (this.#closed) return;
+    this.#events.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of this.#conversation.handle(next)) this.#run(effect);
+      }
+      this.#flush();
+    } catch (fault) {
+      this.#fail(fault);
+    } finally {
+      this.#running = false;
+    }
+    if (this.#closing !== null) this.#close(this.#closing);
+  }
+
+  #run(effect: Effect): void {
+    const ports = this.#ports;
+    switch (effect.do) {
+      case 'reply':
+        this.#toClient.push(effect.bytes);
+        break;
+      case 'relay':
+        this.#toUpstream.push(effect.bytes);
+        break;
+      case 'forward':
+        ports.pipeline.spend(effect.clearance);
+        this.#toUpstream.push(effect.bytes);
+        break;
+      case 'decide':
+        this.#decide(effect.key, effect.draft);
+        break;
+      case 'ask':
+        void this.#ask(effect.keys, effect.inTransaction);
+        break;
+      case 'withdraw':
+        for (const key of effect.keys) this.#asked.get(key)?.abort(effect.why);
+        break;
+      case 'record':
+        this.#entries.record(effect.entry);
+        break;
+      case 'begin-login':
+        this.#later(ports.identity.loginMethod(effect.user), (method) => ({ on: 'login-method', method }));
+        break;
+      case 'identify':
+        void this.#admission.identify(effect.proof);
+        break;
+      case 'open':
+        void this.#admission.open(effect.target, effect.clientName);
+        break;
+      case 'start-tls':
+        this.#startTls(effect.side, null);
+        break;
+      case 'derive':
+        this.#later(derive(effect.secret, effect.salt, effect.iterations), (key) => ({ on: 'derived', key }));
+        break;
+      case 'look-up':
+        this.#later(this.#catalogue(), (catalogue) => ({ on: 'catalogue', catalogue }));
+        break;
+      case 'register-cancel':
+        this.#registerCancel(effect);
+        break;
+      case 'cancel-session':
+        if (!ports.cancels.cancel(effect.processId, effect.secret)) {
+          ports.log.warn({ client: this.#client.remoteAddress }, 'a cancel request with a key of nobody');
+        }
+        break;
+      case 'cancel-upstream':
+        this.#later(this.#cancelUpstream(effect), () => ({ on: 'cancel-delivered' }));
+        break;
+      case 'justify':
+        if (this.#session !== null) this.#session.justification = effect.justification;
+        break;
+      case 'notice':
+        ports.log.warn({ code: effect.code, session: this.#session?.id ?? null }, effect.message);
+        break;
+      case 'close':
+        this.#closing ??= { why: effect.why, code: effect.code };
+        break;
+    }
+  }
+
+  #decide(key: number, draft: ActionDraft): void {
+    const session = this.#session;
+    if (session === null) throw new Error('an action before its session');
+    const action = this.#action(draft, session);
+    const verdict = this.#ports.pipeline.decide(action);
+    if (verdict instanceof Promise) void verdict.then((settled) => this.#verdict(key, action, settled));
+    else this.#verdict(key, action, verdict);
+  }
+
+  #verdict(key: number, action: Action, verdict: Verdict): void {
+    if (verdict.outcome === 'ask') this.#undecided.set(key, action);
+    else this.#undecided.delete(key);
+    this.#ports.count.action(action.protocol, action.classification.verb, verdict.outcome);
+    this.#dispatch({ on: 'verdict', key, verdict });
+  }
+
+  async #ask(keys: readonly number[], inTransaction: boolean): Promise<void> {
+    const actions = keys.map((key) => this.#undecided.get(key)).filter((action) => action !== undefined);
+    if (actions.length !== keys.length) return this.#fail(new Error('asked about an action that nobody decided'));
+    const controller = new AbortController();
+    for (const key of keys) this.#asked.set(key, controller);
+    const since = this.#ports.now();
+    let stop = () => {};
+    const verdicts = await this.#ports.pipeline.ask(actions, {
+      inTransaction,
+      signal: controller.signal,
+      filed: (request) => {
+        stop = hold(this.#ports, request, (told) => this.#dispatch({ on: 'held', keys, hold: told }));
+      },
+      refresh: () => this.#catalogue().then(() => actions),
+    });
+    stop();
+    this.#ports.count.held((this.#ports.now() - since) / 1_000);
+    for (const [index, key] of keys.entries()) {
+      this.#asked.delete(key);
+      const [action, verdict] = [actions[index], verdicts[index]];
+      if (action !== undefined && verdict !== undefined) this.#verdict(key, action, verdict);
+    }
+  }
+
+  #action(draft: ActionDraft, session: Session): Action {
+    this.#sequence += 1;
+    return {
+      classification: draft.classification,
+      kind: draft.kind,
+      text: draft.text,
+      parameters: draft.parameters,
+      state: draft.state,
+      id: `${session.id}.${this.#sequence}`,
+      session,
+      runId: session.runId,
+      sequence: this.#sequence,
+      protocol: session.protocol,
+      target: session.target,
+      principal: session.principal,
+      at: this.#ports.now(),
+    };
+  }
+
+  /** The client knows its cancel key, so the login is over: no more deadline, and plain sockets read into buffers of their own. */
+  #registerCancel({ processId, secret }: Effect & { do: 'register-cancel' }): void {
+    const cancel = () => this.#dispatch({ on: 'cancelled' });
+    this.#cleanups.push(this.#ports.cancels.register(processId, secret, cancel));
+    this.#patient();
+    setImmediate(() => {
+      if (this.#closed) return;
+      this.#client.accelerate();
+      this.#upstream?.accelerate();
+    });
+  }
+
+  #patient(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
+  }
+
+  #connected(socket: net.Socket): void {
+    this.#upstream = new WireSocket(socket, {
+      bytes: (bytes) => this.#dispatch({ on: 'upstream-bytes', bytes }),
+      closed: () => this.#dispatch({ on: 'upstream-closed' }),
+      drained: () => this.#readClient(),
+    });
+  }
+
+  #startTls(side: Side, initial: Buffer | null): void {
+    const [server, upstream, destination] = [this.#listener.tls, this.#upstream, this.#destination];
+    if (side === 'client') {
+      if (server === null) throw new Error('TLS towards the client without a certificate');
+      const options = { secureContext: server.context, ALPNProtocols: [...this.#listener.alpn] };
+      this.#flush();
+      this.#later(this.#client.startTls(options, 'server', initial), (socket) => ({
+        on: 'tls-started',
+        side,
+        binding: { serverEndPoint: server.serverEndPoint, alpn: alpnOf(socket) },
+      }));
+      return;
+    }
+    if (upstream === null || destination === null) throw new Error('TLS towards a target that is not connected');
+    upstream.startTls(upstreamTlsOptions(destination.target), 'client', null).then(
+      (socket) => this.#dispatch({ on: 'tls-started', side, binding: bindingOfUpstream(socket) }),
+      (fault: Error) => {
+        const failed = new GatewayError('TARGET_TLS', `TLS to the target failed: ${fault.message}`);
+        this.#dispatch({ on: 'upstream-failed', reason: reasonOf(failed) });
+      },
+    );
+  }
+
+  /** The newest snapshot, or the last one known when it cannot be read: unknown names then stay unknown. */
+  async #catalogue(): Promise<unknown> {
+    const { catalogues, log } = this.#ports;
+    const session = this.#session;
+    if (session === null) throw new Error('a catalogue before its session');
+    try {
+      return await catalogues.refresh(session.target, session.database);
+    } catch (fault) {
+      log.warn({ err: fault, target: session.target }, 'the catalogue could not be refreshed');
+      return catalogues.current(session.target, session.database).catch(() => null);
+    }
+  }
+
+  async #cancelUpstream(effect: Effect & { do: 'cancel-upstream' }): Promise<void> {
+    try {
+      if (this.#destination !== null) await deliverCancel(this.#ports, this.#destination.target, effect);
+    } catch (fault) {
+      this.#ports.log.warn({ err: fault }, 'a cancel request did not reach the target');
+    }
+  }
+
+  #later<T>(work: Promise<T>, event: (value: T) => WireEvent): void {
+    work.then(
+      (value) => this.#dispatch(event(value)),
+      (fault) => this.#fail(fault),
+    );
+  }
+
+  /** Hands over what was collected. A side that does not keep up stops the other one from being read. */
+  #flush(): void {
+    const upstream = this.#upstream;
+    if (this.#toUpstream.length > 0 && upstream !== null) {
+      if (!upstream.write(this.#toUpstream)) this.#client.pause();
+      this.#toUpstream.length = 0;
+    }
+    if (this.#toClient.length > 0) {
+      if (!this.#client.write(this.#toClient)) upstream?.pause();
+      this.#toClient.length = 0;
+    }
+    // A write that did not finish at once still points into what was read.
+    if (this.#client.unwrittenBytes > 0 || (upstream !== null && upstream.unwrittenBytes > 0)) {
+      this.#client.retain();
+      upstream?.retain();
+    }
+    this.#readClient();
+  }
+
+  /** The client is read while the conversation has room for more and the target keeps up. */
+  #readClient(): void {
+    if (this.#conversation.wantsClientBytes?.() === false) this.#client.pause();
+    else if (this.#upstream === null || this.#upstream.unwrittenBytes === 0) this.#client.resume();
+  }
+
+  /** Something that must not happen did: this session ends, the gateway does not. */
+  #fail(fault: unknown): void {
+    this.#ports.log.error({ err: fault, session: this.#session?.id ?? null }, 'a connection failed');
+    const known = fault instanceof GatewayError;
+    this.#close({ why: known ? fault.message : 'an error inside the gateway', code: known ? fault.code : null });
+  }
+
+  #close(closing: { why: string; code: string | null }): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#patient();
+    for (const controller of this.#asked.values()) controller.abort('client-gone');
+    for (const cleanup of this.#cleanups.splice(0)) cleanup();
+    this.#client.end();
+    this.#upstream?.end();
+    const session = this.#session;
+    if (session !== null) {
+      this.#ports.sessions.remove(session.id);
+      this.#ports.count.sessionClosed(session.protocol);
+      const facts = { code: closing.code, duration_ms: this.#ports.now() - session.startedAt };
+      this.#entries.write('session-end', facts, { why: closing.why });
+    }
+    setTimeout(() => {
+      this.#client.destroy();
+      this.#upstream?.destroy();
+    }, LINGER_MS).unref();
+    this.#onClosed();
+  }
+}
+
+function derive(secret: string, salt: Uint8Array, iterations: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    pbkdf2(secret, salt, iterations, 32, 'sha256', (fault, key) => (fault === null ? resolve(key) : reject(fault)));
+  });
+}
+
+function isLoopback(address: string): boolean {
+  return address === 'unix' || address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+/** TLS ContentType handshake (RFC 8446 §5.1). */
+const TLS_HANDSHAKE = 0x16;
+/** How long a peer may take to read our last words. */
+const LINGER_MS = 2_000;
