@@ -3,6 +3,8 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+// tsyringe, below x509, wants this polyfill to be there first.
+import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
 /** PEM texts of a server certificate (with its chain) and its key. */
@@ -42,13 +44,13 @@ export async function ownIdentity(dataDir: string, names: readonly string[], now
       ),
     ],
   });
-  const identity = { certificate: certificate.toString('pem'), key: await exportKey(pair.privateKey) };
+  const identity = { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(pair.privateKey) };
   if (kept === null) {
     await writeWhole(join(keys, 'server-ca.key'), await exportKey(authority.key), 0o600);
     await writeWhole(join(dataDir, 'ca.pem'), `${authority.certificate.toString('pem')}\n`, 0o644);
   }
   await writeWhole(join(keys, 'server.key'), identity.key, 0o600);
-  await writeWhole(join(keys, 'server.pem'), `${identity.certificate}\n`, 0o644);
+  await writeWhole(join(keys, 'server.pem'), identity.certificate, 0o644);
   return identity;
 }
 
