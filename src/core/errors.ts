@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'TARGET_CLOSED'
   // The gateway itself.
   | 'CONFIG_INVALID'
+  | 'SECRET_UNAVAILABLE'
   | 'STORE_UNAVAILABLE'
   | 'GATEWAY_UNREACHABLE'
   | 'GATEWAY_STOPPING'
