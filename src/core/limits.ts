@@ -28,6 +28,18 @@ export interface Limits {
   readonly batch_actions_max: number;
   /** Messages of one pipeline that may await their answers. */
   readonly pipeline_messages_max: number;
+  // Identity
+  /** The longest token of an identity provider. */
+  readonly identity_token_bytes_max: number;
+  readonly groups_per_principal_max: number;
+  /** Live gateway tokens of one account: a SCRAM proof is tried against each. */
+  readonly tokens_per_account_max: number;
+  /** Addresses and names whose failed logins are remembered. */
+  readonly login_buckets_max: number;
+  /** The longest that failed logins slow down the next one. */
+  readonly login_delay_ms: number;
+  readonly provider_fetch_ms: number;
+  readonly provider_response_bytes_max: number;
   // SQL
   readonly statement_bytes_max: number;
   readonly statement_nesting_max: number;
@@ -47,9 +59,35 @@ export interface Limits {
   readonly entry_bytes_max: number;
   readonly result_bytes_recorded_max: number;
   readonly reserve_bytes: number;
+  /** A sealed field of more than this lies in a blob of its own. */
+  readonly sealed_field_bytes_max: number;
+  /** The journal is retired (its sealed fields moved to their sessions) at this length or age. */
+  readonly journal_bytes_max: number;
+  readonly journal_age_ms: number;
+  /** Entries that wait in memory for their tile; beyond this nothing more is accepted. */
+  readonly unpublished_bytes_max: number;
+  readonly publish_interval_ms: number;
+  /** Under `batched`, and for reads: how long written entries may wait to be synced. */
+  readonly sync_interval_ms: number;
+  /** How long entries may stay without a signed checkpoint before nothing more is accepted. */
+  readonly unsigned_ms_max: number;
+  /** Entries that may wait for one slow listener of the live tail. */
+  readonly live_entries_max: number;
+  /** Entries that one search looks at. */
+  readonly search_entries_max: number;
+  /** The newest entries that the index of sessions is made of at the start. */
+  readonly index_entries_max: number;
+  /** Sessions that the index remembers; the oldest ended ones are forgotten first. */
+  readonly sessions_indexed_max: number;
   // API
   readonly request_body_bytes_max: number;
   readonly page_items_max: number;
+  /** From one address; twice as many at once. */
+  readonly requests_per_second_max: number;
+  /** Live tails open at once. */
+  readonly tails_max: number;
+  /** What may wait for the reader of a tail before it is dropped. */
+  readonly tail_bytes_max: number;
 }
 
 const KIB = 1024;
@@ -75,8 +113,16 @@ export const LIMITS: Limits = {
   held_bytes_max: 4 * MIB,
   batch_actions_max: 10_000,
   pipeline_messages_max: 100_000,
+  identity_token_bytes_max: 32 * KIB,
+  groups_per_principal_max: 1_000,
+  tokens_per_account_max: 50,
+  login_buckets_max: 20_000,
+  login_delay_ms: 3_000,
+  provider_fetch_ms: 5_000,
+  provider_response_bytes_max: 256 * KIB,
   statement_bytes_max: MIB,
-  statement_nesting_max: 1_000,
+  // The compiled parser overflows its stack from about 700 nested subqueries on.
+  statement_nesting_max: 400,
   classifications_max: 20_000,
   policy_text_bytes_max: 16 * MIB,
   policy_nesting_max: 64,
@@ -90,6 +136,20 @@ export const LIMITS: Limits = {
   entry_bytes_max: 60 * KIB,
   result_bytes_recorded_max: 256 * KIB,
   reserve_bytes: 64 * MIB,
+  sealed_field_bytes_max: 60 * KIB,
+  journal_bytes_max: 4 * MIB,
+  journal_age_ms: 10_000,
+  unpublished_bytes_max: 256 * MIB,
+  publish_interval_ms: 1_000,
+  sync_interval_ms: 10,
+  unsigned_ms_max: 60_000,
+  live_entries_max: 1_000,
+  search_entries_max: 1_000_000,
+  index_entries_max: 2_000_000,
+  sessions_indexed_max: 100_000,
   request_body_bytes_max: MIB,
   page_items_max: 200,
+  requests_per_second_max: 100,
+  tails_max: 200,
+  tail_bytes_max: MIB,
 };

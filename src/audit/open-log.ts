@@ -1,0 +1,184 @@
+import { join } from 'node:path';
+import { GatewayError } from '../core/errors.ts';
+import type { EntryIndex } from '../core/ids.ts';
+import { LIMITS, type Limits } from '../core/limits.ts';
+import { parseEntry } from './entry.ts';
+import { machineFiles } from './files.ts';
+import type { Frame } from './frame.ts';
+import { sha256 } from './hash.ts';
+import { Journal, PENDING, PENDING_OLD, type Replayed } from './journal.ts';
+import { writeDurably } from './keys.ts';
+import { lockDirectory } from './lock.ts';
+import { AuditLog, BARE, type Durability, type LogAlert, lockPath, moveSealed } from './log.ts';
+import type { Clock, DirectoryLock, FileSystem } from './ports.ts';
+import { Publisher } from './publisher.ts';
+import { indexes, LogReader } from './reader.ts';
+import { isNoSpace, Reserve } from './reserve.ts';
+import { SealedStore } from './sealed.ts';
+import { SessionIndex } from './session-index.ts';
+import type { Envelope } from './stage.ts';
+import { beginOrFind, loadPublished, replayAll } from './state.ts';
+
+export interface LogOptions {
+  /** `data_dir/audit`. */
+  readonly directory: string;
+  /** `data_dir/keys/log.key`; made at the first start. */
+  readonly keyFile: string;
+  /** `data_dir/keys/sessions`: keys of sealed sessions. */
+  readonly sessionKeys: string;
+  /** The log's name on every checkpoint: a URL without its scheme. */
+  readonly origin: string;
+  readonly clock: Clock;
+  readonly durability?: Durability;
+  readonly limits?: Limits;
+  /** Whether the sealed fields of an entry are encrypted under its session's key. */
+  readonly seals?: (envelope: Envelope) => boolean;
+  readonly alert?: (alert: LogAlert) => void;
+  readonly files?: FileSystem;
+  readonly lock?: (path: string) => DirectoryLock;
+}
+
+/**
+ * Opens the log for writing, or refuses: RECORD_LOCKED when another process has it, RECORD_BROKEN when what lies there
+ * is not what its checkpoint signs. What an earlier process had written and not published is published first.
+ */
+export async function openLog(options: LogOptions): Promise<AuditLog> {
+  const files = options.files ?? machineFiles;
+  await files.makeDirectory(options.directory);
+  const lock = (options.lock ?? lockDirectory)(lockPath(options.directory));
+  try {
+    return await openLocked(options, files, lock);
+  } catch (error) {
+    lock.release();
+    if (error instanceof GatewayError || !(error instanceof Error) || !('syscall' in error)) throw error;
+    throw new GatewayError('RECORD_UNAVAILABLE', `the record cannot be opened: ${error.message}`);
+  }
+}
+
+async function openLocked(options: LogOptions, files: FileSystem, lock: DirectoryLock): Promise<AuditLog> {
+  const { directory } = options;
+  const limits = options.limits ?? LIMITS;
+  const signer = await beginOrFind(files, directory, options.keyFile, options.origin);
+  const sealed = new SealedStore(files, directory, options.sessionKeys);
+  const publisher = new Publisher(files, directory, signer, await loadPublished(files, directory, signer.verifier));
+  const reserve = await Reserve.open(files, join(directory, 'reserve'), limits.reserve_bytes);
+  const replay = sequence(await replayAll(files, directory), publisher.size);
+  const finish = async () => {
+    await finishReplay(files, directory, publisher, sealed, replay);
+    return Journal.begin(files, directory);
+  };
+  const journal = await finish().catch((error: unknown) => {
+    // The reserve is there for just this: what was written before must not wait for space.
+    if (!isNoSpace(error) || !reserve.release('last')) throw error;
+    return finish();
+  });
+  if (!reserve.whole) await reserve.refill();
+  const { sessions, lastAt } = await rebuildSessions(files, directory, sealed, publisher.size, limits);
+  return new AuditLog({
+    files,
+    directory,
+    durability: options.durability ?? 'writes',
+    limits,
+    clock: options.clock,
+    vkey: signer.verifier.text,
+    lock,
+    journal,
+    publisher,
+    reserve,
+    sealed,
+    sessions,
+    lastAt,
+    recovered: [...replay.recovered, ...orphans(sessions)],
+    seals: options.seals ?? (() => false),
+    alert: options.alert ?? (() => undefined),
+  });
+}
+
+interface Replay {
+  /** Whole frames, in order; those below the tree's size matter for their sealed parts only. */
+  readonly frames: readonly Frame[];
+  /** What cannot be an entry, by the journal it lies in; kept aside, because somebody may want to know. */
+  readonly cut: readonly Buffer[];
+  readonly next: EntryIndex;
+  readonly recovered: readonly Recovered[];
+}
+
+type Recovered = Omit<Envelope, 'at'>;
+
+/** Puts what two journals hold into one row. Nothing can follow a gap, because an index says where an entry belongs. */
+function sequence(journals: readonly Replayed[], published: EntryIndex): Replay {
+  const frames: Frame[] = [];
+  const cut: Buffer[] = [];
+  let next = published;
+  let torn_bytes = 0;
+  for (const { frames: found, restBytes, rest } of journals) {
+    const gap = found.findIndex(
+      (frame, number) => frame.index > (number === 0 ? next : (found[number - 1]?.index ?? 0) + 1),
+    );
+    const usable = gap < 0 ? found : found.slice(0, gap);
+    frames.push(...usable);
+    next = Math.max(next, (usable.at(-1)?.index ?? -1) + 1);
+    for (const frame of gap < 0 ? [] : found.slice(gap)) cut.push(frame.stored, frame.leaf);
+    // The last write of a process that was killed: nobody was told that it had been written.
+    if (rest === 'torn') torn_bytes += restBytes.length;
+    else if (rest === 'damaged') cut.push(restBytes);
+  }
+  if (frames.length === 0 && cut.length === 0 && torn_bytes === 0) return { frames, cut, next, recovered: [] };
+  const cutBytes = Buffer.concat(cut);
+  const sizes = { entries: next - published, torn_bytes, cut_bytes: cutBytes.length };
+  const facts = cutBytes.length === 0 ? {} : { cut_digest: sha256(cutBytes).toString('hex') };
+  return { frames, cut, next, recovered: [{ ...BARE, kind: 'recovered', sizes, facts }] };
+}
+
+/** Publishes what was written, moves its sealed parts, and only then lets the journals go. May be done again. */
+async function finishReplay(
+  files: FileSystem,
+  directory: string,
+  publisher: Publisher,
+  sealed: SealedStore,
+  replay: Replay,
+): Promise<void> {
+  if (replay.cut.length > 0)
+    await writeDurably(files, join(directory, `pending.cut-${replay.next}`), Buffer.concat(replay.cut));
+  const first = publisher.size;
+  const leaves = replay.frames.filter((frame) => frame.index >= first).map((frame) => frame.leaf);
+  if (leaves.length > 0) await publisher.publish(leaves);
+  if (replay.frames.length > 0) await moveSealed(replay.frames, sealed);
+  await files.remove(join(directory, PENDING_OLD));
+  await files.remove(join(directory, PENDING));
+  await files.syncDirectory(directory);
+}
+
+/** The index of sessions, from the entries alone. */
+export async function rebuildSessions(
+  files: FileSystem,
+  directory: string,
+  sealed: SealedStore,
+  size: EntryIndex,
+  limits: Limits,
+): Promise<{ sessions: SessionIndex; lastAt: number }> {
+  const sessions = new SessionIndex(limits.sessions_indexed_max);
+  const nothing = { size: () => size, published: () => size, leaf: () => null, stored: async () => null };
+  const reader = new LogReader(files, directory, sealed, nothing);
+  let lastAt = 0;
+  for await (const { index, bytes } of reader.bytes(indexes(Math.max(0, size - limits.index_entries_max), size))) {
+    const entry = parseEntry(bytes);
+    lastAt = entry.at;
+    sessions.add(index, entry.at, entry);
+  }
+  return { sessions, lastAt };
+}
+
+/** Sessions that an earlier process never ended: it was killed, and how their last action ended is not known. */
+function orphans(sessions: SessionIndex): readonly Recovered[] {
+  return sessions.list({ live: true }).map((session) => ({
+    ...BARE,
+    kind: 'recovered',
+    session: session.id,
+    run: session.run,
+    principal: session.principal,
+    target: session.target,
+    of: session.entries.at(-1) ?? null,
+    facts: { result: session.forwarded > session.results ? 'unknown' : 'known' },
+  }));
+}

@@ -1,0 +1,213 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import type { EntryIndex, SessionId } from '../core/ids.ts';
+import type { JsonValue } from '../core/json.ts';
+import type { Attachments } from './attachments.ts';
+import { BLOBS, isRecord } from './entry.ts';
+import { type Frame, SALT_BYTES, storedFrame } from './frame.ts';
+import { sha256 } from './hash.ts';
+import { framesOf } from './journal.ts';
+import type { FileSystem } from './ports.ts';
+import type { Sealed } from './stage.ts';
+
+/**
+ * The sealed fields of all sessions: one file a session beside the tree, and a directory for its blobs. Removing them,
+ * or the session's key where they are encrypted, erases what was said and done and leaves the tree as it is.
+ */
+export class SealedStore {
+  readonly #files: FileSystem;
+  readonly #directory: string;
+  readonly #keysDirectory: string | null;
+  readonly #keys = new Map<string, Buffer>();
+  readonly #ends = new Map<string, { end: number; last: EntryIndex }>();
+
+  constructor(files: FileSystem, auditDirectory: string, keysDirectory: string | null) {
+    this.#files = files;
+    this.#directory = join(auditDirectory, SEALED_DIRECTORY);
+    this.#keysDirectory = keysDirectory;
+  }
+
+  path(session: SessionId | null): string {
+    const name = fileName(session);
+    return join(this.#directory, sha256(Buffer.from(name)).subarray(0, 1).toString('hex'), name);
+  }
+
+  /** What encrypts under a session's key; the key is made and attached at its first use. */
+  cipher(session: SessionId, index: EntryIndex, attachments: Attachments): (plain: Buffer) => Buffer {
+    const key = this.#key(session) ?? this.#newKey(session, attachments);
+    return (plain) => {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce);
+      cipher.setAAD(associated(session, index));
+      return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    };
+  }
+
+  /** Writes the JSON text of a long field to a blob, and says what the sealed part holds in its place. */
+  attach(
+    session: SessionId | null,
+    json: string,
+    encrypt: ((plain: Buffer) => Buffer) | null,
+    attachments: Attachments,
+  ): JsonValue {
+    const plain = Buffer.concat([randomBytes(SALT_BYTES), Buffer.from(json)]);
+    const stored = encrypt === null ? plain : encrypt(plain);
+    // Over salted or encrypted bytes, so that nobody can guess the content from its name.
+    const digest = sha256(stored).toString('hex');
+    attachments.write(join(`${this.path(session)}.blobs`, digest), stored, BLOB_PARENTS);
+    return { digest, bytes: plain.length - SALT_BYTES };
+  }
+
+  /**
+   * Appends the stored parts of one session's frames, in the order of their entries. What the file has already, from
+   * before a crash or a failure half way, is not appended again.
+   */
+  async append(session: SessionId | null, frames: readonly Frame[]): Promise<void> {
+    const path = this.path(session);
+    await this.#files.makeDirectory(dirname(path));
+    const file = await this.#files.open(path, 'update');
+    try {
+      const { end, last } = this.#ends.get(path) ?? (await this.#scanEnd(path));
+      const fresh = frames.filter((frame) => frame.index > last);
+      const newest = fresh.at(-1);
+      if (newest === undefined) return;
+      const bytes = Buffer.concat(fresh.map((frame) => storedFrame(frame.index, frame.encrypted, frame.stored)));
+      this.#ends.delete(path);
+      await this.#files.write(file, bytes, end);
+      await this.#files.truncate(file, end + bytes.length);
+      await this.#files.sync(file);
+      this.#ends.set(path, { end: end + bytes.length, last: newest.index });
+      if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value ?? '');
+    } finally {
+      await this.#files.close(file);
+    }
+  }
+
+  /** Makes the names of the sessions' files durable. */
+  async syncDirectories(sessions: Iterable<SessionId | null>): Promise<void> {
+    const directories = new Set([dirname(this.#directory), this.#directory]);
+    for (const session of sessions) directories.add(dirname(this.path(session)));
+    for (const directory of directories) await this.#files.syncDirectory(directory);
+  }
+
+  /** The frames of a session's file by entry, and whether all of the file is whole. */
+  async load(
+    session: SessionId | null,
+  ): Promise<{ readonly frames: ReadonlyMap<EntryIndex, Frame>; readonly whole: boolean }> {
+    const bytes = Buffer.from((await this.#files.readWhole(this.path(session))) ?? new Uint8Array(0));
+    const { frames, rest } = framesOf(bytes);
+    return { frames: new Map(frames.map((frame) => [frame.index, frame])), whole: rest === 'none' };
+  }
+
+  /** The plain stored part: salt ‖ sealed JSON. `null`: the key is gone, or these are not the bytes. */
+  decrypt(session: SessionId | null, index: EntryIndex, stored: Buffer): Buffer | null {
+    const key = session === null ? null : this.#key(session);
+    if (key === null || session === null || stored.length < NONCE_BYTES + TAG_BYTES) return null;
+    const decipher = createDecipheriv('aes-256-gcm', key, stored.subarray(0, NONCE_BYTES));
+    decipher.setAAD(associated(session, index));
+    decipher.setAuthTag(stored.subarray(stored.length - TAG_BYTES));
+    try {
+      return Buffer.concat([
+        decipher.update(stored.subarray(NONCE_BYTES, stored.length - TAG_BYTES)),
+        decipher.final(),
+      ]);
+    } catch {
+      return null;
+    }
+  }
+
+  /** The sealed fields of a plain stored part, with the long ones read from their blobs; `null` when they do not fit. */
+  async open(session: SessionId | null, index: EntryIndex, plain: Buffer, encrypted: boolean): Promise<Sealed | null> {
+    const value: unknown = JSON.parse(plain.subarray(SALT_BYTES).toString());
+    if (!isRecord(value)) return null;
+    // What was parsed from JSON holds JSON values.
+    const { [BLOBS]: blobs, ...fields } = value as Record<string, JsonValue>;
+    if (!isRecord(blobs)) return fields;
+    const whole: Record<string, JsonValue> = { ...fields };
+    for (const [name, blob] of Object.entries(blobs)) {
+      const digest = isRecord(blob) && typeof blob.digest === 'string' && DIGEST.test(blob.digest) ? blob.digest : null;
+      const stored = digest === null ? null : await this.#files.readWhole(join(`${this.path(session)}.blobs`, digest));
+      if (stored === null || sha256(stored).toString('hex') !== digest) return null;
+      const opened = encrypted ? this.decrypt(session, index, Buffer.from(stored)) : Buffer.from(stored);
+      if (opened === null) return null;
+      whole[name] = JSON.parse(opened.subarray(SALT_BYTES).toString()) as JsonValue;
+    }
+    return whole;
+  }
+
+  /** Removes a session's sealed fields, blobs and key. Its entries in the journal must have been retired before. */
+  async erase(session: SessionId): Promise<void> {
+    const path = this.path(session);
+    const keyPath = this.#keyPath(session);
+    this.#keys.delete(session);
+    this.#ends.delete(path);
+    if (keyPath !== null) {
+      await this.#files.remove(keyPath);
+      await this.#files.makeDirectory(dirname(keyPath));
+      await this.#files.syncDirectory(dirname(keyPath));
+    }
+    await this.#files.remove(path);
+    await this.#files.remove(`${path}.blobs`);
+    await this.#files.makeDirectory(dirname(path));
+    await this.#files.syncDirectory(dirname(path));
+  }
+
+  async #scanEnd(path: string): Promise<{ end: number; last: EntryIndex }> {
+    const bytes = Buffer.from((await this.#files.readWhole(path)) ?? new Uint8Array(0));
+    const { frames, end } = framesOf(bytes);
+    return { end, last: frames.at(-1)?.index ?? -1 };
+  }
+
+  #key(session: SessionId): Buffer | null {
+    const known = this.#keys.get(session);
+    if (known !== undefined) return known;
+    const path = this.#keyPath(session);
+    const bytes = path === null ? null : this.#files.readNow(path);
+    if (bytes === null || bytes.length !== KEY_BYTES) return null;
+    return this.#remember(session, Buffer.from(bytes));
+  }
+
+  #newKey(session: SessionId, attachments: Attachments): Buffer {
+    const path = this.#keyPath(session);
+    if (path === null) throw new Error('there is no directory for the keys of sessions');
+    const key = randomBytes(KEY_BYTES);
+    attachments.write(path, key, KEY_PARENTS);
+    return this.#remember(session, key);
+  }
+
+  #remember(session: SessionId, key: Buffer): Buffer {
+    this.#keys.set(session, key);
+    if (this.#keys.size > KEYS_MAX) this.#keys.delete(this.#keys.keys().next().value ?? '');
+    return key;
+  }
+
+  #keyPath(session: SessionId): string | null {
+    return this.#keysDirectory === null ? null : join(this.#keysDirectory, `${fileName(session)}.key`);
+  }
+}
+
+/** Ids are the gateway's own and are names as they are; anything else is named by its digest. */
+function fileName(session: SessionId | null): string {
+  if (session === null) return GATEWAY;
+  return /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/.test(session)
+    ? session
+    : `_${sha256(Buffer.from(session)).toString('hex')}`;
+}
+
+function associated(session: SessionId, index: EntryIndex): Buffer {
+  return Buffer.from(`${index}\n${session}`);
+}
+
+export const SEALED_DIRECTORY = 'sealed';
+/** Entries that belong to no session. */
+const GATEWAY = '_gateway';
+const DIGEST = /^[0-9a-f]{64}$/;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_BYTES = 32;
+/** `ab/SESSION.blobs` and `sealed`, and `audit` that names it. */
+const BLOB_PARENTS = 4;
+/** `sessions`, and `keys` that names it. */
+const KEY_PARENTS = 2;
+const KEYS_MAX = 10_000;
+const ENDS_MAX = 10_000;
