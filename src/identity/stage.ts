@@ -19,6 +19,8 @@ export interface Where {
   readonly clientAddress: string;
   readonly protocol: string;
   readonly target: TargetName | null;
+  /** On a target's own port any user name is accepted and means nothing; elsewhere it must be the principal's. */
+  readonly anyUser?: boolean;
 }
 
 export type Identification =
@@ -35,11 +37,14 @@ export type Identification =
 
 /** What this room offers: who is asking, and when that ends. */
 export interface IdentityStage {
-  /** Which login a user name gets. Unknown names get the same as known ones. */
-  loginMethod(user: string): Promise<ScramLogin | { readonly kind: 'password' }>;
+  /** Which login a user name gets. Unknown names get the same as known ones. Never throws. */
+  loginMethod(user: string, where?: Where): Promise<ScramLogin | { readonly kind: 'password' }>;
   /** Takes the same time whatever was wrong. */
   identify(credential: Credential, where: Where): Promise<Identification>;
-  /** Calls back once, within 2 s, when this identification is revoked. Returns how to stop watching. */
+  /**
+   * Calls back once, within 2 s, when this identification is revoked or past its end. Wants the very object that
+   * `identify` gave. Returns how to stop watching.
+   */
   watch(identification: Identification & { outcome: 'identified' }, revoked: (reason: Reason) => void): () => void;
   /** Counts up with every change of identity data that a decision may depend on. */
   epoch(): number;
