@@ -33,6 +33,7 @@ export type ErrorCode =
   | 'APPROVAL_CHANGED'
   | 'APPROVAL_UNAVAILABLE'
   | 'REQUEST_UNKNOWN'
+  | 'REQUEST_ENDED'
   | 'REQUEST_NOT_YOURS'
   // The record.
   | 'RECORD_UNAVAILABLE'
@@ -44,12 +45,17 @@ export type ErrorCode =
   | 'TARGET_LOGIN'
   | 'TARGET_MISBEHAVED'
   | 'TARGET_CLOSED'
+  // The control plane.
+  | 'INPUT_INVALID'
+  | 'NOT_FOUND'
+  | 'OPERATOR_REFUSED'
   // The gateway itself.
   | 'CONFIG_INVALID'
   | 'SECRET_UNAVAILABLE'
   | 'STORE_UNAVAILABLE'
   | 'GATEWAY_UNREACHABLE'
   | 'GATEWAY_STOPPING'
+  | 'INTERNAL'
   | 'USAGE';
 
 /** An expected failure: named, explained, and never carrying a secret. Anything else that is thrown is a bug. */

@@ -55,6 +55,12 @@ export interface Limits {
   readonly held_sessions_max: number;
   readonly held_sessions_per_principal_max: number;
   readonly justification_bytes_max: number;
+  /** The longest statement or parameter that an approver is shown; a longer one cannot be approved. */
+  readonly shown_text_bytes_max: number;
+  /** All that one request shows. */
+  readonly shown_request_bytes_max: number;
+  /** How often a held action looks for what other processes wrote into the store. */
+  readonly store_poll_ms: number;
   // Record
   readonly entry_bytes_max: number;
   readonly result_bytes_recorded_max: number;
@@ -133,6 +139,9 @@ export const LIMITS: Limits = {
   held_sessions_max: 5_000,
   held_sessions_per_principal_max: 100,
   justification_bytes_max: 4 * KIB,
+  shown_text_bytes_max: 64 * KIB,
+  shown_request_bytes_max: MIB,
+  store_poll_ms: 1_000,
   entry_bytes_max: 60 * KIB,
   result_bytes_recorded_max: 256 * KIB,
   reserve_bytes: 64 * MIB,
