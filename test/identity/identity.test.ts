@@ -1,0 +1,520 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LIMITS } from '../../src/core/limits.ts';
+import type { Reason } from '../../src/core/verdict.ts';
+import type { IdentityConfig } from '../../src/identity/config.ts';
+import type { NewToken } from '../../src/identity/registry.ts';
+import type { Identification } from '../../src/identity/stage.ts';
+import { signToken } from '../fakes/idp.ts';
+import { CONFIG, ciClaims, GATEWAY, idClaims, KEY, NOW, openRoom, type Room } from './room.ts';
+
+const SECOND = 1_000;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+let room: Room;
+beforeEach(async () => void (room = await openRoom()));
+afterEach(() => room.close());
+
+const token = (account = 'nightly-backup', ttl_ms = HOUR): Promise<NewToken> =>
+  room.identity.createToken({ account, ttl_ms, onBehalfOf: null, by: 'operator' });
+type Identified = Identification & { outcome: 'identified' };
+const identified = (result: Identification): Identified => {
+  if (result.outcome === 'refused') throw new Error(result.inward);
+  return result;
+};
+const inward = (result: Identification): string => (result.outcome === 'refused' ? result.inward : 'identified');
+const settings = (config: IdentityConfig) => ({ config, publicUrl: GATEWAY, limits: LIMITS });
+
+describe('a gateway token', () => {
+  test.each(['nightly-backup', 'gateway/nightly-backup', '-'])(
+    'opens a session under the user name %s',
+    async (user) => {
+      const { id, secret, expiresAt } = await token();
+      const result = identified(await room.login({ kind: 'password', user, secret }));
+      expect(result).toMatchObject({
+        by: `token:${id}`,
+        endsAt: expiresAt,
+        principal: { id: 'gateway/nightly-backup' },
+      });
+    },
+  );
+
+  test('opens a session as bearer, and by a SCRAM proof that was tried against it', async () => {
+    const { id, secret } = await token();
+    expect(identified(await room.bearer(secret)).by).toBe(`token:${id}`);
+    expect(identified(await room.login({ kind: 'scram', user: 'nightly-backup', verifier: id })).by).toBe(
+      `token:${id}`,
+    );
+  });
+
+  test('takes any user name on a port where user names mean nothing', async () => {
+    const { secret } = await token();
+    const credential = { kind: 'password', user: 'crm_app', secret } as const;
+    expect((await room.login(credential, { anyUser: true })).outcome).toBe('identified');
+    expect((await room.login(credential)).outcome).toBe('refused');
+  });
+
+  test('ends with its life, to the millisecond, and the session with it', async () => {
+    const { id, secret, expiresAt } = await token();
+    room.advance(HOUR - 1);
+    expect(identified(await room.bearer(secret)).endsAt).toBe(expiresAt);
+    room.advance(1);
+    expect(inward(await room.bearer(secret))).toContain('expired');
+    expect(inward(await room.login({ kind: 'scram', user: 'nightly-backup', verifier: id }))).toContain('expired');
+  });
+
+  test('has an expiry, no later than the configuration allows', async () => {
+    for (const ttl_ms of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1.5, 90 * DAY + 1]) {
+      await expect(token('nightly-backup', ttl_ms)).rejects.toMatchObject({ code: 'USAGE' });
+    }
+    expect((await token('nightly-backup', 90 * DAY)).expiresAt).toBe(NOW + 90 * DAY);
+    room.identity.configure(settings({ ...CONFIG, token_ttl_max: '1d' }));
+    await expect(token('nightly-backup', DAY + 1)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('is made for accounts of the configuration alone', async () => {
+    for (const account of ['nobody', '', '-', 'constructor', 'okta/00u-ann']) {
+      await expect(token(account)).rejects.toMatchObject({ code: 'USAGE' });
+    }
+  });
+
+  test('is shown once, and lists say everything but the secret', async () => {
+    const made = await token();
+    await room.login({ kind: 'bearer', token: made.secret });
+    const [listed] = await room.identity.listTokens('nightly-backup');
+    const { secret, ...view } = made;
+    expect(listed).toEqual({ ...view, lastUsedAt: NOW });
+    expect(JSON.stringify(await room.identity.listTokens(null))).not.toContain(secret.slice(-43));
+    expect(await room.identity.listTokens('release-manager')).toEqual([]);
+  });
+
+  test('is limited in number for each account, counting those that live', async () => {
+    for (let count = 0; count < LIMITS.tokens_per_account_max; count++) await token();
+    await expect(token()).rejects.toMatchObject({ code: 'USAGE' });
+    await token('release-manager');
+    room.advance(HOUR);
+    await token();
+  });
+
+  test('of an account that the configuration no longer has opens nothing', async () => {
+    const { secret } = await token();
+    room.identity.configure(settings({ ...CONFIG, service_accounts: [] }));
+    expect(inward(await room.bearer(secret))).toContain('not configured');
+  });
+});
+
+describe('a token of a provider', () => {
+  test.each(['ann@example.com', '00u-ann', 'okta/00u-ann', 'okta/ann@example.com', '-'])(
+    'opens a session under the user name %s',
+    async (user) => {
+      const result = identified(await room.login({ kind: 'password', user, secret: signToken(KEY, idClaims()) }));
+      expect(result).toMatchObject({
+        by: 'oidc:okta',
+        endsAt: NOW + 12 * HOUR,
+        principal: { id: 'okta/00u-ann', kind: 'human' },
+      });
+    },
+  );
+
+  test.each(['dan@example.com', 'nightly-backup', 'github/00u-ann', '', 'ANN@example.com', 'ann@example.com\0'])(
+    'opens nothing under the user name %j',
+    async (user) =>
+      expect((await room.login({ kind: 'password', user, secret: signToken(KEY, idClaims()) })).outcome).toBe(
+        'refused',
+      ),
+  );
+
+  test('limits logging in, not the session', async () => {
+    const secret = signToken(KEY, ciClaims());
+    expect(identified(await room.bearer(secret))).toMatchObject({ by: 'workload:github', endsAt: NOW + HOUR });
+    room.advance(6 * 60 * SECOND);
+    expect(inward(await room.bearer(secret))).toContain('expired');
+  });
+
+  test('opens a second session, unless its provider says once', async () => {
+    const once = (CONFIG.providers ?? []).map((provider) =>
+      provider.type === 'workload' ? { ...provider, once: true } : provider,
+    );
+    const secret = signToken(KEY, ciClaims());
+    expect((await room.bearer(secret)).outcome).toBe('identified');
+    expect((await room.bearer(secret)).outcome).toBe('identified');
+    room.identity.configure(settings({ ...CONFIG, providers: once }));
+    expect((await room.bearer(secret)).outcome).toBe('identified');
+    expect(inward(await room.bearer(secret))).toContain('used before');
+    const { jti: _, ...unnamed } = ciClaims();
+    const other = signToken(KEY, unnamed);
+    expect((await room.bearer(other)).outcome).toBe('identified');
+    expect((await room.bearer(other)).outcome).toBe('refused');
+  });
+
+  test('that was refused for its claims is not spent', async () => {
+    const once = (CONFIG.providers ?? []).map((provider) => ({ ...provider, once: true }));
+    room.identity.configure(settings({ ...CONFIG, providers: once as NonNullable<IdentityConfig['providers']> })); // `once` is a key of both kinds here.
+    const secret = signToken(KEY, idClaims());
+    expect((await room.login({ kind: 'password', user: 'dan@example.com', secret })).outcome).toBe('refused');
+    expect((await room.login({ kind: 'password', user: 'ann@example.com', secret })).outcome).toBe('identified');
+  });
+
+  test('is matched to the line whose requirements it meets', async () => {
+    const [okta, github] = CONFIG.providers ?? [];
+    if (okta === undefined || github?.type !== 'workload') throw new Error('no github');
+    const staging = {
+      ...github,
+      name: 'staging',
+      require: { ...github.require, environment: 'staging' },
+      subject: 'st:{repository_id}',
+    };
+    room.identity.configure(settings({ ...CONFIG, providers: [okta, github, staging] }));
+    expect(identified(await room.bearer(signToken(KEY, { ...ciClaims(), environment: 'staging' }))).principal.id).toBe(
+      'staging/st:4242',
+    );
+    const refused = await room.bearer(signToken(KEY, { ...ciClaims(), environment: 'dev' }));
+    expect(inward(refused)).toMatch(/github: claim environment.*staging: claim environment/);
+  });
+});
+
+describe('a refusal', () => {
+  test('says the same outside and takes the same time, whatever was wrong', async () => {
+    const { secret } = await token();
+    const foreign = signToken(KEY, { ...idClaims(), aud: 'wiki' });
+    const refusals = await Promise.all([
+      room.login({ kind: 'password', user: 'nobody', secret: 'wrong' }),
+      room.login({ kind: 'password', user: 'nightly-backup', secret: `${secret.slice(0, -1)}A` }),
+      room.login({ kind: 'password', user: 'release-manager', secret }),
+      room.login({ kind: 'scram', user: 'nightly-backup', verifier: null }),
+      room.login({ kind: 'scram', user: 'nobody', verifier: null }),
+      room.login({ kind: 'bearer', token: foreign }),
+      room.login({ kind: 'bearer', token: '' }),
+    ]);
+    const reasons = refusals.map((result) => (result.outcome === 'refused' ? result.reason : null));
+    expect(new Set(reasons).size).toBe(1);
+    expect(reasons[0]).toMatchObject({ code: 'IDENTITY_REFUSED', rule: null });
+    expect(new Set(refusals.map(inward)).size).toBeGreaterThan(4);
+    expect(room.delays).toHaveLength(refusals.length);
+    for (const delay of room.delays) expect(delay).toBeGreaterThanOrEqual(25);
+  });
+
+  test('leaves at a whole number of steps after the question, however long the check took', async () => {
+    let slow = room;
+    const answers: number[] = [];
+    for (const spent_ms of [0, 1, 30, 49, 50, 120]) {
+      slow = await openRoom({
+        keys: {
+          verify: async () => {
+            slow.advance(spent_ms);
+            return { outcome: 'unavailable', why: 'away' };
+          },
+        },
+      });
+      const startedAt = slow.now();
+      await slow.bearer(signToken(KEY, idClaims()));
+      answers.push(slow.now() - startedAt);
+      await slow.close();
+    }
+    for (const answer of answers.slice(0, 4)) {
+      expect(answer).toBeGreaterThanOrEqual(50);
+      expect(answer).toBeLessThan(75);
+    }
+    expect(answers[4]).toBeGreaterThanOrEqual(100);
+    expect(answers[5]).toBeGreaterThanOrEqual(150);
+  });
+
+  test('is what a store that fails gives, and says so inside', async () => {
+    const { GatewayError } = await import('../../src/core/errors.ts');
+    const failing = await openRoom({
+      wrap: (store) => ({
+        ...store,
+        principalRevokedAt: () => Promise.reject(new GatewayError('STORE_UNAVAILABLE', 'disk gone')),
+      }),
+    });
+    const result = await failing.bearer(signToken(KEY, idClaims()));
+    expect(result).toMatchObject({ outcome: 'refused', reason: { code: 'IDENTITY_REFUSED' } });
+    expect(inward(result)).toContain('disk gone');
+    await failing.close();
+  });
+
+  test('slows the next attempt from there, and does not keep out who has the right token', async () => {
+    const { secret } = await token();
+    for (let count = 0; count < 200; count++)
+      await room.login({ kind: 'scram', user: 'nightly-backup', verifier: null }, { clientAddress: '198.51.100.9' });
+    const before = room.now();
+    const result = await room.login({ kind: 'password', user: 'nightly-backup', secret });
+    expect(result.outcome).toBe('identified');
+    expect(room.now() - before).toBeLessThanOrEqual(LIMITS.login_delay_ms);
+  });
+
+  test('never shows a secret, inside or outside', async () => {
+    const { secret } = await token();
+    const jwt = signToken(KEY, { ...idClaims(), aud: 'wiki' });
+    const tries = [
+      secret.slice(0, -1),
+      `${secret}x`,
+      `${secret.slice(0, -1)}A`,
+      jwt,
+      `${jwt}A`,
+      `x${jwt}`,
+      'hunter2-canary',
+    ];
+    for (const attempt of tries) {
+      const text = JSON.stringify([
+        await room.login({ kind: 'password', user: 'ann', secret: attempt }),
+        room.warnings,
+      ]);
+      for (const part of attempt.split('.')) expect(text).not.toContain(part.slice(-20));
+    }
+  });
+});
+
+describe('revocation', () => {
+  const watch = (result: Identification): Reason[] => {
+    const reasons: Reason[] = [];
+    room.identity.watch(identified(result), (reason) => reasons.push(reason));
+    return reasons;
+  };
+  const ann = (at = NOW) => signToken(KEY, idClaims(at));
+
+  test('of a principal ends its sessions at once and once, and nobody else’s', async () => {
+    const mine = watch(await room.bearer(ann()));
+    const others = watch(
+      await room.bearer(signToken(KEY, { ...idClaims(), sub: '00u-dan', email: 'dan@example.com' })),
+    );
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    expect(mine).toEqual([expect.objectContaining({ code: 'IDENTITY_REVOKED' })]);
+    expect(others).toEqual([]);
+  });
+
+  test('of a principal refuses every token issued before, and takes those issued after', async () => {
+    const { secret } = await token();
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    await room.identity.revoke('gateway/nightly-backup', 'operator');
+    expect(inward(await room.bearer(ann()))).toContain('revoked');
+    expect(inward(await room.bearer(secret))).toContain('revoked');
+    // The provider's clock may be a minute ahead, so what it issued up to a minute later may be older.
+    room.advance(60 * SECOND);
+    expect(inward(await room.bearer(signToken(KEY, { ...idClaims(room.now()), iat: NOW / SECOND + 60 })))).toContain(
+      'revoked',
+    );
+    room.advance(60 * SECOND);
+    expect((await room.bearer(ann(room.now()))).outcome).toBe('identified');
+    expect((await room.bearer((await token()).secret)).outcome).toBe('identified');
+  });
+
+  test('of a token ends its sessions and leaves those of another token of the account', async () => {
+    const [one, two] = [await token(), await token()];
+    const first = watch(await room.bearer(one.secret));
+    const second = watch(await room.login({ kind: 'scram', user: 'nightly-backup', verifier: two.id }));
+    await room.identity.revokeToken(one.id, 'operator');
+    expect([first.length, second.length]).toEqual([1, 0]);
+    expect(inward(await room.bearer(one.secret))).toContain('revoked');
+    await expect(room.identity.revokeToken(one.id, 'operator')).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(room.identity.revokeToken('nothing', 'operator')).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('by another process is heard at the next poll', async () => {
+    const reasons = watch(await room.bearer(ann()));
+    const other = await openRoom({ path: room.path });
+    await other.identity.revoke('okta/00u-ann', 'operator');
+    expect(reasons).toEqual([]);
+    const epoch = room.identity.epoch();
+    await room.poll();
+    expect(reasons).toHaveLength(1);
+    expect(room.identity.epoch()).toBeGreaterThan(epoch);
+    await room.poll();
+    expect(room.identity.epoch()).toBe(epoch + 1);
+    await other.close();
+  });
+
+  test('between login and watching is heard', async () => {
+    const result = await room.bearer(ann());
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    const reasons = watch(result);
+    await Promise.resolve();
+    expect(reasons).toHaveLength(1);
+  });
+
+  test('is heard no more by who has stopped watching', async () => {
+    const reasons: Reason[] = [];
+    const stop = room.identity.watch(identified(await room.bearer(ann())), (reason) => reasons.push(reason));
+    stop();
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    expect(reasons).toEqual([]);
+  });
+
+  test('that was polled late does not end a session opened with a newer proof', async () => {
+    const other = await openRoom({ path: room.path });
+    await other.identity.revoke('okta/00u-ann', 'operator');
+    room.advance(120 * SECOND);
+    const reasons = watch(await room.bearer(ann(room.now())));
+    await room.poll();
+    expect(reasons).toEqual([]);
+    await other.close();
+  });
+
+  test('survives a restart', async () => {
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    const restarted = await openRoom({ path: room.path });
+    expect(inward(await restarted.bearer(ann()))).toContain('revoked');
+    await restarted.close();
+  });
+
+  test('that cannot be read for ten seconds ends every session', async () => {
+    let away = false;
+    const failing = await openRoom({
+      wrap: (store) => ({
+        ...store,
+        revocationsAfter: (after) => (away ? Promise.reject(new Error('gone')) : store.revocationsAfter(after)),
+      }),
+    });
+    const reasons: Reason[] = [];
+    failing.identity.watch(identified(await failing.bearer(ann())), (reason) => reasons.push(reason));
+    await failing.poll();
+    away = true;
+    failing.advance(9_999);
+    await failing.poll();
+    expect(reasons).toEqual([]);
+    failing.advance(1);
+    await failing.poll();
+    expect(reasons).toEqual([expect.objectContaining({ code: 'IDENTITY_UNAVAILABLE' })]);
+    await failing.close();
+  });
+
+  test('a session that outlives its proof is told so', async () => {
+    const reasons = watch(await room.bearer((await token('nightly-backup', 5 * SECOND)).secret));
+    room.advance(4_999);
+    await room.poll();
+    expect(reasons).toEqual([]);
+    room.advance(1);
+    await room.poll();
+    expect(reasons).toEqual([expect.objectContaining({ code: 'IDENTITY_EXPIRED' })]);
+  });
+
+  test('cannot be watched for by an identification that was not given out', async () => {
+    const result = identified(await room.bearer(ann()));
+    expect(() => room.identity.watch({ ...result }, () => {})).toThrow('only what identify gave');
+  });
+});
+
+describe('a changed configuration', () => {
+  const sessions = async (): Promise<Record<string, Reason[]>> => {
+    const heard: Record<string, Reason[]> = { token: [], ann: [], ci: [] };
+    const secrets = { token: (await token()).secret, ann: signToken(KEY, idClaims()), ci: signToken(KEY, ciClaims()) };
+    for (const [name, secret] of Object.entries(secrets)) {
+      room.identity.watch(identified(await room.bearer(secret)), (reason) => heard[name]?.push(reason));
+    }
+    return heard;
+  };
+  const told = (heard: Record<string, Reason[]>): string[] =>
+    Object.keys(heard).filter((name) => heard[name]?.length === 1);
+
+  test.each<[string, Partial<IdentityConfig>, string[]]>([
+    ['an account gone', { service_accounts: [] }, ['token']],
+    ['an account with other groups', { service_accounts: [{ name: 'nightly-backup', groups: [] }] }, ['token']],
+    ['providers gone', { providers: [] }, ['ann', 'ci']],
+    ['another agent', { agents: [] }, []],
+    ['nothing changed', {}, []],
+  ])('with %s ends the sessions that rested on it, and only those', async (_, changes, expected) => {
+    const heard = await sessions();
+    const people = changes.providers === undefined ? CONFIG.people : {};
+    const before = { ...CONFIG, people: people ?? {} };
+    room.identity.configure(settings(before));
+    const again = await sessions();
+    room.identity.configure(settings({ ...before, ...changes }));
+    expect(told(again)).toEqual(expected);
+    expect(heard).toBeDefined();
+  });
+
+  test('that is wrong is refused whole, with everything that is wrong, and the old one stays', async () => {
+    const { secret } = await token();
+    const wrong: IdentityConfig = {
+      ...CONFIG,
+      service_accounts: [{ name: 'a' }, { name: 'a' }, { name: 'b', may_approve: true }],
+    };
+    const epoch = room.identity.epoch();
+    expect(() => room.identity.configure(settings(wrong))).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+    expect(() => room.identity.configure(settings(wrong))).toThrow(/service_accounts\.1.*service_accounts\.2/);
+    expect(room.identity.epoch()).toBe(epoch);
+    expect((await room.bearer(secret)).outcome).toBe('identified');
+  });
+
+  test('between login and watching is heard', async () => {
+    const result = identified(await room.bearer((await token()).secret));
+    room.identity.configure(settings({ ...CONFIG, service_accounts: [] }));
+    const reasons: Reason[] = [];
+    room.identity.watch(result, (reason) => reasons.push(reason));
+    await Promise.resolve();
+    expect(reasons).toEqual([expect.objectContaining({ code: 'IDENTITY_REVOKED', retry: 'later' })]);
+  });
+});
+
+describe('an agent', () => {
+  const agentToken = async (ttl_ms = HOUR, secret = signToken(KEY, idClaims(room.now()))): Promise<NewToken> => {
+    const { principal } = identified(await room.bearer(secret));
+    return room.identity.createToken({ account: 'claude-code', ttl_ms, onBehalfOf: principal, by: principal });
+  };
+
+  test('has its own groups and acts for whoever made its token', async () => {
+    const made = await agentToken();
+    expect(made).toMatchObject({ createdBy: 'okta/00u-ann', onBehalfOf: 'okta/00u-ann' });
+    expect(identified(await room.bearer(made.secret)).principal).toMatchObject({
+      kind: 'agent',
+      id: 'gateway/claude-code',
+      groups: ['agents'],
+      person: 'okta/00u-ann',
+      mayApprove: false,
+      onBehalfOf: { kind: 'human', id: 'okta/00u-ann', groups: ['okta/dev', 'okta/dba'] },
+    });
+  });
+
+  test('has no token that acts for nobody, and a service account has none that acts for somebody', async () => {
+    await expect(token('claude-code')).rejects.toMatchObject({ code: 'USAGE' });
+    const { principal } = identified(await room.bearer(signToken(KEY, idClaims())));
+    const request = { account: 'nightly-backup', ttl_ms: HOUR, onBehalfOf: principal, by: principal };
+    await expect(room.identity.createToken(request)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('has a token no longer than a session of whom it acts for', async () => {
+    await expect(agentToken(12 * HOUR + 1)).rejects.toMatchObject({ code: 'USAGE' });
+    await agentToken(12 * HOUR);
+  });
+
+  test('ends when whom it acts for is revoked', async () => {
+    const { secret } = await agentToken();
+    const reasons: Reason[] = [];
+    room.identity.watch(identified(await room.bearer(secret)), (reason) => reasons.push(reason));
+    await room.identity.revoke('okta/00u-ann', 'operator');
+    expect(reasons).toHaveLength(1);
+    expect(inward(await room.bearer(secret))).toContain('okta/00u-ann was revoked');
+  });
+
+  test('acting for a service account has that account as it is configured when it logs in', async () => {
+    const { principal } = identified(await room.bearer((await token()).secret));
+    const { secret } = await room.identity.createToken({
+      account: 'claude-code',
+      ttl_ms: HOUR,
+      onBehalfOf: principal,
+      by: 'operator',
+    });
+    room.identity.configure(settings({ ...CONFIG, service_accounts: [{ name: 'nightly-backup', groups: ['less'] }] }));
+    expect(identified(await room.bearer(secret)).principal.onBehalfOf).toMatchObject({
+      id: 'gateway/nightly-backup',
+      groups: ['less'],
+    });
+    room.identity.configure(settings({ ...CONFIG, service_accounts: [] }));
+    expect(inward(await room.bearer(secret))).toContain('for whom');
+  });
+
+  test('acts through at most four links', async () => {
+    let principal = identified(await room.bearer((await token()).secret)).principal;
+    for (let link = 0; link < 3; link++) {
+      const { secret } = await room.identity.createToken({
+        account: 'claude-code',
+        ttl_ms: HOUR,
+        onBehalfOf: principal,
+        by: 'operator',
+      });
+      principal = identified(await room.bearer(secret)).principal;
+    }
+    const request = { account: 'claude-code', ttl_ms: HOUR, onBehalfOf: principal, by: 'operator' } as const;
+    await expect(room.identity.createToken(request)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
