@@ -14,6 +14,10 @@ export interface Campaign {
   readonly seed: number;
   /** Write inputs that reach new blocks into the corpus directory, up to CORPUS_FILES_MAX. */
   readonly save: boolean;
+  /** It ends after so many different findings. */
+  readonly crashers_max: number;
+  /** Where `corpus/` is and `crashers/` goes. */
+  readonly directory: string;
 }
 
 export interface Outcome {
@@ -23,17 +27,17 @@ export interface Outcome {
   readonly crashers: readonly string[];
 }
 
-const HERE = import.meta.dirname;
+/** Where the corpus lies in git. */
+export const HOME = import.meta.dirname;
 /** Asking V8 for coverage costs as much as a hundred inputs, so it is asked for many at once and the culprit searched. */
 const BATCH = 256;
 const CORPUS_FILES_MAX = 60;
-const CRASHERS_MAX = 10;
 const INPUT_MS_MAX = 1_000;
 const INPUT_EXTERNAL_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The inputs of a target that are kept in git. */
-export function corpusOf(target: Pick<Target, 'name'>): readonly Buffer[] {
-  const directory = join(HERE, 'corpus', target.name);
+export function corpusOf(target: Pick<Target, 'name'>, home = HOME): readonly Buffer[] {
+  const directory = join(home, 'corpus', target.name);
   mkdirSync(directory, { recursive: true });
   return readdirSync(directory)
     .sort()
@@ -53,8 +57,8 @@ export function fuzz(target: Target, campaign: Campaign, watchdog: Watchdog): Ou
     watchdog.watch(input);
     const finding = attempt(target, input);
     // One crasher for each kind of finding: the first hundred differ in nothing.
-    if (finding !== null && !crashers.has(finding) && crashers.size < CRASHERS_MAX)
-      crashers.set(finding, keepCrasher(target, input, finding));
+    if (finding !== null && !crashers.has(finding) && crashers.size < campaign.crashers_max)
+      crashers.set(finding, keepCrasher(target, input, finding, campaign.directory));
   };
   const learn = (inputs: readonly Buffer[]) => {
     for (const input of inputs) {
@@ -65,12 +69,12 @@ export function fuzz(target: Target, campaign: Campaign, watchdog: Watchdog): Ou
 
   // The corpus in git comes first, so that seeds add only what it lacks.
   coverage.drop();
-  const kept = corpusOf(target);
+  const kept = corpusOf(target, campaign.directory);
   learn(kept);
   learn(target.seeds());
   if (corpus.length === 0) throw new Error(`${target.name}: no input reaches any watched block; is \`sources\` right?`);
   const until = performance.now() + campaign.seconds * 1000;
-  while (performance.now() < until && crashers.size < CRASHERS_MAX) {
+  while (performance.now() < until && crashers.size < campaign.crashers_max) {
     const batch = Array.from({ length: BATCH }, () => mutate(random.pick(corpus), corpus, target, random));
     coverage.drop();
     for (const input of batch) run(input);
@@ -84,7 +88,7 @@ export function fuzz(target: Target, campaign: Campaign, watchdog: Watchdog): Ou
       );
   }
   watchdog.rest();
-  if (campaign.save) save(target, corpus);
+  if (campaign.save) save(target, corpus, campaign.directory);
   return { executions, blocks: coverage.blocks, corpus: corpus.length, crashers: [...crashers.values()] };
 }
 
@@ -109,12 +113,11 @@ function attempt(target: Target, input: Buffer): string | null {
   const grown = getHeapStatistics().external_memory - external;
   if (grown > INPUT_EXTERNAL_BYTES_MAX) return `allocated ${Math.round(grown / 2 ** 20)} MiB`;
   // The machine may have slept once, but not three times on the same input.
-  if (taken > INPUT_MS_MAX && slowest(target, input) > INPUT_MS_MAX) return 'took more than a second';
+  if (taken > INPUT_MS_MAX && shortestOfTwo(target, input) > INPUT_MS_MAX) return 'took more than a second';
   return null;
 }
 
-/** The shortest of two more runs. */
-function slowest(target: Target, input: Buffer): number {
+function shortestOfTwo(target: Target, input: Buffer): number {
   const times = [0, 1].map(() => {
     const begun = performance.now();
     target.run(input);
@@ -123,16 +126,16 @@ function slowest(target: Target, input: Buffer): number {
   return Math.min(...times);
 }
 
-function keepCrasher(target: Target, input: Buffer, finding: string): string {
-  const directory = join(HERE, 'crashers');
+function keepCrasher(target: Target, input: Buffer, finding: string, home: string): string {
+  const directory = join(home, 'crashers');
   mkdirSync(directory, { recursive: true });
   const path = join(directory, `${target.name}-${digest(input)}.bin`);
   writeFileSync(path, input);
   return `${finding}\n    ${path}`;
 }
 
-function save(target: Target, corpus: readonly Buffer[]): void {
-  const directory = join(HERE, 'corpus', target.name);
+function save(target: Target, corpus: readonly Buffer[], home: string): void {
+  const directory = join(home, 'corpus', target.name);
   const present = new Set(readdirSync(directory));
   for (const input of corpus) {
     const file = `${digest(input)}.bin`;

@@ -1,4 +1,4 @@
-import { type Campaign, fuzz } from './fuzzer.ts';
+import { type Campaign, fuzz, HOME } from './fuzzer.ts';
 import { TARGETS } from './targets.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -7,8 +7,14 @@ const [name = '', seconds = '10', seed = '1', save = ''] = process.argv.slice(2)
 const target = TARGETS.find((candidate) => candidate.name === name);
 if (target === undefined) throw new Error(`no target ${name}`);
 
-const campaign: Campaign = { seconds: Number(seconds), seed: Number(seed), save: save === 'save' };
-const watchdog = new Watchdog(target.name);
+const campaign: Campaign = {
+  seconds: Number(seconds),
+  seed: Number(seed),
+  save: save === 'save',
+  crashers_max: 10,
+  directory: HOME,
+};
+const watchdog = new Watchdog(target.name, HOME);
 const { executions, blocks, corpus, crashers } = fuzz(target, campaign, watchdog);
 await watchdog.stop();
 

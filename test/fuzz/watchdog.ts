@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 const INPUT_BYTES_MAX = 65_536;
-const HUNG_MS = 10_000;
 
-/** Ends the process if one input keeps it busy for ten seconds, after writing that input to `crashers/`. */
+/** Kills the process if one input keeps it busy for too long, after writing that input to `crashers/`. */
 export class Watchdog {
   private readonly shared = new SharedArrayBuffer(8 + INPUT_BYTES_MAX);
   /** How many inputs were begun (0: none is running), and the length of the latest. */
@@ -14,12 +13,12 @@ export class Watchdog {
   private readonly worker: Worker;
   private begun = 0;
 
-  constructor(targetName: string) {
-    const directory = join(import.meta.dirname, 'crashers');
+  constructor(targetName: string, home: string, hung_ms = 10_000) {
+    const directory = join(home, 'crashers');
     mkdirSync(directory, { recursive: true });
     this.worker = new Worker(WATCH, {
       eval: true,
-      workerData: { shared: this.shared, path: join(directory, `${targetName}-hung.bin`), hung_ms: HUNG_MS },
+      workerData: { shared: this.shared, path: join(directory, `${targetName}-hung.bin`), hung_ms },
     });
     this.worker.unref();
   }
@@ -52,5 +51,5 @@ setInterval(() => {
   require('node:fs').writeFileSync(path, new Uint8Array(shared, 8, Atomics.load(state, 1)));
   require('node:fs').writeSync(2, 'hung: ' + path + '\\n');
   process.kill(process.pid, 'SIGKILL');
-}, 500);
+}, hung_ms / 10);
 `;
