@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { EntryIndex } from '../core/ids.ts';
+import type { EntryIndex, SessionId } from '../core/ids.ts';
 import { type Frame, scanFrame, type Written } from './frame.ts';
 import type { FileSystem, OpenFile } from './ports.ts';
 
@@ -37,7 +37,7 @@ export class Journal {
    * One write(2). A write that fails leaves the length as it was, so the next one goes over whatever it left, and a
    * replay cuts it.
    */
-  append(index: EntryIndex, written: Written): void {
+  append(index: EntryIndex, written: Written, session: SessionId | null): void {
     const segment = this.#current;
     const { slab, offset, length } = written;
     let done = 0;
@@ -46,6 +46,7 @@ export class Journal {
     }
     if (segment.positions.length === 0) segment.firstIndex = index;
     segment.positions.push(segment.length);
+    segment.sessions.push(session);
     segment.length += length;
     segment.unsynced = true;
   }
@@ -77,14 +78,15 @@ export class Journal {
     this.#current = next;
   }
 
-  /** The frames of the retired journal. */
-  async retiredFrames(): Promise<readonly Frame[]> {
-    if (this.#retired === null) return [];
+  /** The frames of the retired journal by session. */
+  async retired(): Promise<ReadonlyMap<SessionId | null, readonly Frame[]>> {
+    if (this.#retired === null) return new Map();
+    const { sessions } = this.#retired;
     const bytes = Buffer.allocUnsafeSlow(this.#retired.length);
     await this.#files.read(this.#retired.file, bytes, 0);
     const { frames, end } = framesOf(bytes);
     if (end !== bytes.length) throw new Error(`the journal reads back damaged at byte ${end}`);
-    return frames;
+    return Map.groupBy(frames, (_, number) => sessions[number] ?? null);
   }
 
   async dropRetired(): Promise<void> {
@@ -118,13 +120,15 @@ export class Journal {
   }
 }
 
+/** What follows the last whole frame. `torn`: the file ends inside one, as after a crash. `damaged`: anything else. */
+export type Rest = 'none' | 'torn' | 'damaged';
+
 export interface Replayed {
   readonly frames: readonly Frame[];
   /** How far the file is whole. */
   readonly end: number;
   readonly size: number;
-  /** `torn`: it ends inside a frame, as after a crash. `damaged`: something else is wrong at `end`. */
-  readonly rest: 'none' | 'torn' | 'damaged';
+  readonly rest: Rest;
   readonly restBytes: Buffer;
 }
 
@@ -135,7 +139,7 @@ export async function replayJournal(files: FileSystem, path: string): Promise<Re
   return { frames, end, size: bytes.length, rest, restBytes: bytes.subarray(end) };
 }
 
-export function framesOf(bytes: Buffer): { frames: Frame[]; end: number; rest: Replayed['rest'] } {
+export function framesOf(bytes: Buffer): { frames: Frame[]; end: number; rest: Rest } {
   const frames: Frame[] = [];
   let end = 0;
   for (;;) {
@@ -153,6 +157,7 @@ export const PENDING_OLD = 'pending.old';
 interface Segment {
   readonly file: OpenFile;
   readonly positions: number[];
+  readonly sessions: (SessionId | null)[];
   firstIndex: EntryIndex;
   length: number;
   unsynced: boolean;
@@ -162,5 +167,5 @@ async function newSegment(files: FileSystem, directory: string): Promise<Segment
   const file = await files.open(join(directory, PENDING), 'replace');
   await files.sync(file);
   await files.syncDirectory(directory);
-  return { file, positions: [], firstIndex: 0, length: 0, unsynced: false };
+  return { file, positions: [], sessions: [], firstIndex: 0, length: 0, unsynced: false };
 }

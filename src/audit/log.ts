@@ -5,7 +5,7 @@ import type { Limits } from '../core/limits.ts';
 import { Attachments } from './attachments.ts';
 import { EntryComposer } from './composer.ts';
 import type { LogEntry } from './entry.ts';
-import { type Frame, FrameWriter, type Written } from './frame.ts';
+import { FrameWriter, type Written } from './frame.ts';
 import { GroupSync } from './group-sync.ts';
 import type { Journal } from './journal.ts';
 import { Live, type LiveFilter, type LiveListener } from './live.ts';
@@ -218,7 +218,7 @@ export class AuditLog implements RecordStage {
     for (;;) {
       try {
         const written = this.#composer.compose(envelope, sealed, place, this.#parts.seals(envelope));
-        this.#parts.journal.append(seq, written);
+        this.#parts.journal.append(seq, written, envelope.session);
         this.#appended(envelope, sealed, place, written);
         return seq;
       } catch (error) {
@@ -318,7 +318,7 @@ export class AuditLog implements RecordStage {
       this.#unpublished_bytes = this.#leaves.reduce((bytes, leaf) => bytes + leaf.length, 0);
     }
     if (journal.retiring) {
-      await moveSealed(await journal.retiredFrames(), this.#parts.sealed);
+      await this.#parts.sealed.appendAll(await journal.retired());
       await journal.dropRetired();
     }
     if (this.#full && (await this.#parts.reserve.refill())) this.#full = false;
@@ -327,25 +327,6 @@ export class AuditLog implements RecordStage {
   #isRetirementDue(limits: Limits, now: number): boolean {
     return this.#parts.journal.bytes >= limits.journal_bytes_max || now - this.#rotatedAt >= limits.journal_age_ms;
   }
-}
-
-/** Moves the sealed parts of frames to the files of their sessions, durably. */
-export async function moveSealed(frames: readonly Frame[], sealed: SealedStore): Promise<void> {
-  const sessions = new Map<SessionId | null, Frame[]>();
-  for (const frame of frames) {
-    const session = sessionOf(frame.leaf);
-    const own = sessions.get(session);
-    if (own === undefined) sessions.set(session, [frame]);
-    else own.push(frame);
-  }
-  for (const [session, own] of sessions) await sealed.append(session, own);
-  await sealed.syncDirectories(sessions.keys());
-}
-
-/** Only this log's own entries come here, so the field is where the template puts it. */
-function sessionOf(leaf: Buffer): SessionId | null {
-  const entry: { readonly session: SessionId | null } = JSON.parse(leaf.subarray(1).toString());
-  return entry.session;
 }
 
 export const BARE: Omit<Envelope, 'kind' | 'at'> = {

@@ -9,10 +9,11 @@ import { sha256 } from './hash.ts';
 import { Journal, PENDING, PENDING_OLD, type Replayed } from './journal.ts';
 import { writeDurably } from './keys.ts';
 import { lockDirectory } from './lock.ts';
-import { AuditLog, BARE, type Durability, type LogAlert, lockPath, moveSealed } from './log.ts';
+import { AuditLog, BARE, type Durability, type LogAlert, lockPath } from './log.ts';
+import { indexSessions } from './offline.ts';
 import type { Clock, DirectoryLock, FileSystem } from './ports.ts';
 import { Publisher } from './publisher.ts';
-import { indexes, LogReader } from './reader.ts';
+import { LogReader } from './reader.ts';
 import { isNoSpace, Reserve } from './reserve.ts';
 import { SealedStore } from './sealed.ts';
 import { SessionIndex } from './session-index.ts';
@@ -73,7 +74,15 @@ async function openLocked(options: LogOptions, files: FileSystem, lock: Director
     return finish();
   });
   if (!reserve.whole) await reserve.refill();
-  const { sessions, lastAt } = await rebuildSessions(files, directory, sealed, publisher.size, limits);
+  const sessions = new SessionIndex(limits.sessions_indexed_max);
+  const nothing = {
+    size: () => publisher.size,
+    published: () => publisher.size,
+    leaf: () => null,
+    stored: async () => null,
+  };
+  const published = new LogReader(files, directory, sealed, nothing);
+  const lastAt = await indexSessions(published, sessions, Math.max(0, publisher.size - limits.index_entries_max));
   return new AuditLog({
     files,
     directory,
@@ -143,30 +152,10 @@ async function finishReplay(
   const first = publisher.size;
   const leaves = replay.frames.filter((frame) => frame.index >= first).map((frame) => frame.leaf);
   if (leaves.length > 0) await publisher.publish(leaves);
-  if (replay.frames.length > 0) await moveSealed(replay.frames, sealed);
+  await sealed.appendAll(Map.groupBy(replay.frames, (frame) => parseEntry(frame.leaf.subarray(1)).session));
   await files.remove(join(directory, PENDING_OLD));
   await files.remove(join(directory, PENDING));
   await files.syncDirectory(directory);
-}
-
-/** The index of sessions, from the entries alone. */
-export async function rebuildSessions(
-  files: FileSystem,
-  directory: string,
-  sealed: SealedStore,
-  size: EntryIndex,
-  limits: Limits,
-): Promise<{ sessions: SessionIndex; lastAt: number }> {
-  const sessions = new SessionIndex(limits.sessions_indexed_max);
-  const nothing = { size: () => size, published: () => size, leaf: () => null, stored: async () => null };
-  const reader = new LogReader(files, directory, sealed, nothing);
-  let lastAt = 0;
-  for await (const { index, bytes } of reader.bytes(indexes(Math.max(0, size - limits.index_entries_max), size))) {
-    const entry = parseEntry(bytes);
-    lastAt = entry.at;
-    sessions.add(index, entry.at, entry);
-  }
-  return { sessions, lastAt };
 }
 
 /** Sessions that an earlier process never ended: it was killed, and how their last action ended is not known. */

@@ -70,6 +70,14 @@ export class LogReader {
     return null;
   }
 
+  /** The public part alone. */
+  async *envelopes(
+    from: EntryIndex,
+    to: EntryIndex,
+  ): AsyncGenerator<{ readonly index: EntryIndex; readonly entry: LogEntry }> {
+    for await (const { index, bytes } of this.bytes(indexes(from, to))) yield { index, entry: parseEntry(bytes) };
+  }
+
   /** The entries as they lie in the tree, nothing opened. */
   async *bytes(entries: Iterable<EntryIndex>): AsyncGenerator<{ readonly index: EntryIndex; readonly bytes: Buffer }> {
     let bundle: { readonly number: number; readonly entries: readonly Buffer[] } = { number: -1, entries: [] };
@@ -156,7 +164,7 @@ export async function offlineUnpublished(files: FileSystem, directory: string): 
 }
 
 /** `from` up to but without `to`. */
-export function* indexes(from: EntryIndex, to: EntryIndex): Generator<EntryIndex> {
+function* indexes(from: EntryIndex, to: EntryIndex): Generator<EntryIndex> {
   for (let index = Math.max(0, from); index < to; index += 1) yield index;
 }
 

@@ -6,7 +6,7 @@ import type { Attachments } from './attachments.ts';
 import { BLOBS, isRecord } from './entry.ts';
 import { type Frame, SALT_BYTES, storedFrame } from './frame.ts';
 import { sha256 } from './hash.ts';
-import { framesOf } from './journal.ts';
+import { framesOf, type Rest } from './journal.ts';
 import type { FileSystem } from './ports.ts';
 import type { Sealed } from './stage.ts';
 
@@ -83,20 +83,22 @@ export class SealedStore {
     }
   }
 
-  /** Makes the names of the sessions' files durable. */
-  async syncDirectories(sessions: Iterable<SessionId | null>): Promise<void> {
+  /** Appends the frames of many sessions, durable with the names of their files. */
+  async appendAll(sessions: ReadonlyMap<SessionId | null, readonly Frame[]>): Promise<void> {
+    if (sessions.size === 0) return;
+    for (const [session, frames] of sessions) await this.append(session, frames);
     const directories = new Set([dirname(this.#directory), this.#directory]);
-    for (const session of sessions) directories.add(dirname(this.path(session)));
+    for (const session of sessions.keys()) directories.add(dirname(this.path(session)));
     for (const directory of directories) await this.#files.syncDirectory(directory);
   }
 
-  /** The frames of a session's file by entry, and whether all of the file is whole. */
+  /** The frames of a session's file by entry, and what follows the last whole one. */
   async load(
     session: SessionId | null,
-  ): Promise<{ readonly frames: ReadonlyMap<EntryIndex, Frame>; readonly whole: boolean }> {
+  ): Promise<{ readonly frames: ReadonlyMap<EntryIndex, Frame>; readonly rest: Rest }> {
     const bytes = Buffer.from((await this.#files.readWhole(this.path(session))) ?? new Uint8Array(0));
     const { frames, rest } = framesOf(bytes);
-    return { frames: new Map(frames.map((frame) => [frame.index, frame])), whole: rest === 'none' };
+    return { frames: new Map(frames.map((frame) => [frame.index, frame])), rest };
   }
 
   /** The plain stored part: salt ‖ sealed JSON. `null`: the key is gone, or these are not the bytes. */
