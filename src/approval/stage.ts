@@ -1,5 +1,5 @@
 import type { Action } from '../core/action.ts';
-import type { EpochMs, RequestId } from '../core/ids.ts';
+import type { EpochMs, PersonId, RequestId } from '../core/ids.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Cure, Reason } from '../core/verdict.ts';
 
@@ -9,6 +9,8 @@ export interface RequestView {
   readonly principal: string;
   readonly person: string | null;
   readonly onBehalfOf: readonly string[];
+  /** Everyone behind the request: none of them may decide it. */
+  readonly persons: readonly PersonId[];
   readonly target: string;
   readonly database: string;
   readonly role: string;
@@ -23,6 +25,8 @@ export interface RequestView {
     readonly times: number;
     readonly parameters: readonly (readonly string[])[];
   }[];
+  /** What an approver should look at twice: characters that hide, look-alikes, bytes that are no text. */
+  readonly findings: readonly string[];
   readonly resources: readonly string[];
   readonly justification: string;
   /** What the digest does not cover, in words; empty when everything is. */
@@ -32,6 +36,7 @@ export interface RequestView {
   readonly expiresAt: EpochMs;
   readonly decisions: readonly {
     readonly by: string;
+    readonly person: PersonId;
     readonly decision: 'approve' | 'deny';
     readonly reason: string;
     readonly at: EpochMs;

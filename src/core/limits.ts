@@ -44,6 +44,10 @@ export interface Limits {
   readonly statement_bytes_max: number;
   readonly statement_nesting_max: number;
   readonly classifications_max: number;
+  /** A catalogue older than this is read again before it is used. */
+  readonly catalogue_refresh_ms: number;
+  /** Reading a catalogue, connecting included. */
+  readonly catalogue_read_ms: number;
   // Policy
   readonly policy_text_bytes_max: number;
   readonly policy_nesting_max: number;
@@ -130,6 +134,8 @@ export const LIMITS: Limits = {
   // The compiled parser overflows its stack from about 700 nested subqueries on.
   statement_nesting_max: 400,
   classifications_max: 20_000,
+  catalogue_refresh_ms: 300_000,
+  catalogue_read_ms: 20_000,
   policy_text_bytes_max: 16 * MIB,
   policy_nesting_max: 64,
   verdicts_max: 50_000,
