@@ -117,6 +117,9 @@ const SQLSTATE: Readonly<Record<string, string>> = {
   TARGET_UNREACHABLE: '08001', // sqlclient_unable_to_establish_sqlconnection
   TARGET_TLS: '08001',
   TARGET_LOGIN: '08004', // sqlserver_rejected_establishment_of_sqlconnection
+  INPUT_INVALID: '22023', // invalid_parameter_value
+  NOT_FOUND: '42704',
+  OPERATOR_REFUSED: '42501',
   CONFIG_INVALID: 'F0000', // config_file_error
   GATEWAY_UNREACHABLE: '08001',
 };

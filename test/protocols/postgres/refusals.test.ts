@@ -131,17 +131,20 @@ describe('the SQLSTATE', () => {
     ['RECORD_UNAVAILABLE', '58030'],
     ['TARGET_UNREACHABLE', '08001'],
     ['TARGET_CLOSED', '08006'],
+    ['OPERATOR_REFUSED', '42501'],
+    ['NOT_FOUND', '42704'],
+    ['INPUT_INVALID', '22023'],
     ['NOBODY_KNOWS_THIS', 'XX000'],
     ['nor this', 'XX000'],
   ])('of %s is %s', (code, state) => {
     expect(sqlState(code)).toBe(state);
   });
 
-  test('exists for every code but a wrong command line', () => {
+  test('is chosen for every code; internal_error is left to bugs and to what no client can be told', () => {
     const source = readFileSync(new URL('../../../src/core/errors.ts', import.meta.url), 'utf8');
     const codes = [...source.matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map((match) => match[1] ?? '');
     expect(codes.length).toBeGreaterThan(40);
-    expect(codes.filter((code) => sqlState(code) === 'XX000')).toStrictEqual(['USAGE']);
+    expect(codes.filter((code) => sqlState(code) === 'XX000')).toStrictEqual(['INTERNAL', 'USAGE']);
     for (const code of codes) expect(sqlState(code)).toMatch(/^[0-9A-Z]{5}$/);
   });
 });
