@@ -1,11 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/core/errors.ts';
 import { LIMITS } from '../../src/core/limits.ts';
-import type { Reason } from '../../src/core/verdict.ts';
 import type { IdentityConfig } from '../../src/identity/config.ts';
 import type { NewToken } from '../../src/identity/registry.ts';
-import type { Identification } from '../../src/identity/stage.ts';
 import { signToken } from '../fakes/idp.ts';
-import { CONFIG, ciClaims, GATEWAY, idClaims, KEY, NOW, openRoom, type Room } from './room.ts';
+import { CONFIG, ciClaims, idClaims, identified, inward, KEY, NOW, openRoom, type Room, settings } from './room.ts';
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;
@@ -16,13 +15,6 @@ afterEach(() => room.close());
 
 const token = (account = 'nightly-backup', ttl_ms = HOUR): Promise<NewToken> =>
   room.identity.createToken({ account, ttl_ms, onBehalfOf: null, by: 'operator' });
-type Identified = Identification & { outcome: 'identified' };
-const identified = (result: Identification): Identified => {
-  if (result.outcome === 'refused') throw new Error(result.inward);
-  return result;
-};
-const inward = (result: Identification): string => (result.outcome === 'refused' ? result.inward : 'identified');
-const settings = (config: IdentityConfig) => ({ config, publicUrl: GATEWAY, limits: LIMITS });
 
 describe('a gateway token', () => {
   test.each(['nightly-backup', 'gateway/nightly-backup', '-'])(
@@ -219,7 +211,6 @@ describe('a refusal', () => {
   });
 
   test('is what a store that fails gives, and says so inside', async () => {
-    const { GatewayError } = await import('../../src/core/errors.ts');
     const failing = await openRoom({
       wrap: (store) => ({
         ...store,
@@ -261,260 +252,5 @@ describe('a refusal', () => {
       ]);
       for (const part of attempt.split('.')) expect(text).not.toContain(part.slice(-20));
     }
-  });
-});
-
-describe('revocation', () => {
-  const watch = (result: Identification): Reason[] => {
-    const reasons: Reason[] = [];
-    room.identity.watch(identified(result), (reason) => reasons.push(reason));
-    return reasons;
-  };
-  const ann = (at = NOW) => signToken(KEY, idClaims(at));
-
-  test('of a principal ends its sessions at once and once, and nobody else’s', async () => {
-    const mine = watch(await room.bearer(ann()));
-    const others = watch(
-      await room.bearer(signToken(KEY, { ...idClaims(), sub: '00u-dan', email: 'dan@example.com' })),
-    );
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    expect(mine).toEqual([expect.objectContaining({ code: 'IDENTITY_REVOKED' })]);
-    expect(others).toEqual([]);
-  });
-
-  test('of a principal refuses every token issued before, and takes those issued after', async () => {
-    const { secret } = await token();
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    await room.identity.revoke('gateway/nightly-backup', 'operator');
-    expect(inward(await room.bearer(ann()))).toContain('revoked');
-    expect(inward(await room.bearer(secret))).toContain('revoked');
-    // The provider's clock may be a minute ahead, so what it issued up to a minute later may be older.
-    room.advance(60 * SECOND);
-    expect(inward(await room.bearer(signToken(KEY, { ...idClaims(room.now()), iat: NOW / SECOND + 60 })))).toContain(
-      'revoked',
-    );
-    room.advance(60 * SECOND);
-    expect((await room.bearer(ann(room.now()))).outcome).toBe('identified');
-    expect((await room.bearer((await token()).secret)).outcome).toBe('identified');
-  });
-
-  test('of a token ends its sessions and leaves those of another token of the account', async () => {
-    const [one, two] = [await token(), await token()];
-    const first = watch(await room.bearer(one.secret));
-    const second = watch(await room.login({ kind: 'scram', user: 'nightly-backup', verifier: two.id }));
-    await room.identity.revokeToken(one.id, 'operator');
-    expect([first.length, second.length]).toEqual([1, 0]);
-    expect(inward(await room.bearer(one.secret))).toContain('revoked');
-    await expect(room.identity.revokeToken(one.id, 'operator')).rejects.toMatchObject({ code: 'USAGE' });
-    await expect(room.identity.revokeToken('nothing', 'operator')).rejects.toMatchObject({ code: 'USAGE' });
-  });
-
-  test('by another process is heard at the next poll', async () => {
-    const reasons = watch(await room.bearer(ann()));
-    const other = await openRoom({ path: room.path });
-    await other.identity.revoke('okta/00u-ann', 'operator');
-    expect(reasons).toEqual([]);
-    const epoch = room.identity.epoch();
-    await room.poll();
-    expect(reasons).toHaveLength(1);
-    expect(room.identity.epoch()).toBeGreaterThan(epoch);
-    await room.poll();
-    expect(room.identity.epoch()).toBe(epoch + 1);
-    await other.close();
-  });
-
-  test('between login and watching is heard', async () => {
-    const result = await room.bearer(ann());
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    const reasons = watch(result);
-    await Promise.resolve();
-    expect(reasons).toHaveLength(1);
-  });
-
-  test('is heard no more by who has stopped watching', async () => {
-    const reasons: Reason[] = [];
-    const stop = room.identity.watch(identified(await room.bearer(ann())), (reason) => reasons.push(reason));
-    stop();
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    expect(reasons).toEqual([]);
-  });
-
-  test('that was polled late does not end a session opened with a newer proof', async () => {
-    const other = await openRoom({ path: room.path });
-    await other.identity.revoke('okta/00u-ann', 'operator');
-    room.advance(120 * SECOND);
-    const reasons = watch(await room.bearer(ann(room.now())));
-    await room.poll();
-    expect(reasons).toEqual([]);
-    await other.close();
-  });
-
-  test('survives a restart', async () => {
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    const restarted = await openRoom({ path: room.path });
-    expect(inward(await restarted.bearer(ann()))).toContain('revoked');
-    await restarted.close();
-  });
-
-  test('that cannot be read for ten seconds ends every session', async () => {
-    let away = false;
-    const failing = await openRoom({
-      wrap: (store) => ({
-        ...store,
-        revocationsAfter: (after) => (away ? Promise.reject(new Error('gone')) : store.revocationsAfter(after)),
-      }),
-    });
-    const reasons: Reason[] = [];
-    failing.identity.watch(identified(await failing.bearer(ann())), (reason) => reasons.push(reason));
-    await failing.poll();
-    away = true;
-    failing.advance(9_999);
-    await failing.poll();
-    expect(reasons).toEqual([]);
-    failing.advance(1);
-    await failing.poll();
-    expect(reasons).toEqual([expect.objectContaining({ code: 'IDENTITY_UNAVAILABLE' })]);
-    await failing.close();
-  });
-
-  test('a session that outlives its proof is told so', async () => {
-    const reasons = watch(await room.bearer((await token('nightly-backup', 5 * SECOND)).secret));
-    room.advance(4_999);
-    await room.poll();
-    expect(reasons).toEqual([]);
-    room.advance(1);
-    await room.poll();
-    expect(reasons).toEqual([expect.objectContaining({ code: 'IDENTITY_EXPIRED' })]);
-  });
-
-  test('cannot be watched for by an identification that was not given out', async () => {
-    const result = identified(await room.bearer(ann()));
-    expect(() => room.identity.watch({ ...result }, () => {})).toThrow('only what identify gave');
-  });
-});
-
-describe('a changed configuration', () => {
-  const sessions = async (): Promise<Record<string, Reason[]>> => {
-    const heard: Record<string, Reason[]> = { token: [], ann: [], ci: [] };
-    const secrets = { token: (await token()).secret, ann: signToken(KEY, idClaims()), ci: signToken(KEY, ciClaims()) };
-    for (const [name, secret] of Object.entries(secrets)) {
-      room.identity.watch(identified(await room.bearer(secret)), (reason) => heard[name]?.push(reason));
-    }
-    return heard;
-  };
-  const told = (heard: Record<string, Reason[]>): string[] =>
-    Object.keys(heard).filter((name) => heard[name]?.length === 1);
-
-  test.each<[string, Partial<IdentityConfig>, string[]]>([
-    ['an account gone', { service_accounts: [] }, ['token']],
-    ['an account with other groups', { service_accounts: [{ name: 'nightly-backup', groups: [] }] }, ['token']],
-    ['providers gone', { providers: [] }, ['ann', 'ci']],
-    ['another agent', { agents: [] }, []],
-    ['nothing changed', {}, []],
-  ])('with %s ends the sessions that rested on it, and only those', async (_, changes, expected) => {
-    const heard = await sessions();
-    const people = changes.providers === undefined ? CONFIG.people : {};
-    const before = { ...CONFIG, people: people ?? {} };
-    room.identity.configure(settings(before));
-    const again = await sessions();
-    room.identity.configure(settings({ ...before, ...changes }));
-    expect(told(again)).toEqual(expected);
-    expect(heard).toBeDefined();
-  });
-
-  test('that is wrong is refused whole, with everything that is wrong, and the old one stays', async () => {
-    const { secret } = await token();
-    const wrong: IdentityConfig = {
-      ...CONFIG,
-      service_accounts: [{ name: 'a' }, { name: 'a' }, { name: 'b', may_approve: true }],
-    };
-    const epoch = room.identity.epoch();
-    expect(() => room.identity.configure(settings(wrong))).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
-    expect(() => room.identity.configure(settings(wrong))).toThrow(/service_accounts\.1.*service_accounts\.2/);
-    expect(room.identity.epoch()).toBe(epoch);
-    expect((await room.bearer(secret)).outcome).toBe('identified');
-  });
-
-  test('between login and watching is heard', async () => {
-    const result = identified(await room.bearer((await token()).secret));
-    room.identity.configure(settings({ ...CONFIG, service_accounts: [] }));
-    const reasons: Reason[] = [];
-    room.identity.watch(result, (reason) => reasons.push(reason));
-    await Promise.resolve();
-    expect(reasons).toEqual([expect.objectContaining({ code: 'IDENTITY_REVOKED', retry: 'later' })]);
-  });
-});
-
-describe('an agent', () => {
-  const agentToken = async (ttl_ms = HOUR, secret = signToken(KEY, idClaims(room.now()))): Promise<NewToken> => {
-    const { principal } = identified(await room.bearer(secret));
-    return room.identity.createToken({ account: 'claude-code', ttl_ms, onBehalfOf: principal, by: principal });
-  };
-
-  test('has its own groups and acts for whoever made its token', async () => {
-    const made = await agentToken();
-    expect(made).toMatchObject({ createdBy: 'okta/00u-ann', onBehalfOf: 'okta/00u-ann' });
-    expect(identified(await room.bearer(made.secret)).principal).toMatchObject({
-      kind: 'agent',
-      id: 'gateway/claude-code',
-      groups: ['agents'],
-      person: 'okta/00u-ann',
-      mayApprove: false,
-      onBehalfOf: { kind: 'human', id: 'okta/00u-ann', groups: ['okta/dev', 'okta/dba'] },
-    });
-  });
-
-  test('has no token that acts for nobody, and a service account has none that acts for somebody', async () => {
-    await expect(token('claude-code')).rejects.toMatchObject({ code: 'USAGE' });
-    const { principal } = identified(await room.bearer(signToken(KEY, idClaims())));
-    const request = { account: 'nightly-backup', ttl_ms: HOUR, onBehalfOf: principal, by: principal };
-    await expect(room.identity.createToken(request)).rejects.toMatchObject({ code: 'USAGE' });
-  });
-
-  test('has a token no longer than a session of whom it acts for', async () => {
-    await expect(agentToken(12 * HOUR + 1)).rejects.toMatchObject({ code: 'USAGE' });
-    await agentToken(12 * HOUR);
-  });
-
-  test('ends when whom it acts for is revoked', async () => {
-    const { secret } = await agentToken();
-    const reasons: Reason[] = [];
-    room.identity.watch(identified(await room.bearer(secret)), (reason) => reasons.push(reason));
-    await room.identity.revoke('okta/00u-ann', 'operator');
-    expect(reasons).toHaveLength(1);
-    expect(inward(await room.bearer(secret))).toContain('okta/00u-ann was revoked');
-  });
-
-  test('acting for a service account has that account as it is configured when it logs in', async () => {
-    const { principal } = identified(await room.bearer((await token()).secret));
-    const { secret } = await room.identity.createToken({
-      account: 'claude-code',
-      ttl_ms: HOUR,
-      onBehalfOf: principal,
-      by: 'operator',
-    });
-    room.identity.configure(settings({ ...CONFIG, service_accounts: [{ name: 'nightly-backup', groups: ['less'] }] }));
-    expect(identified(await room.bearer(secret)).principal.onBehalfOf).toMatchObject({
-      id: 'gateway/nightly-backup',
-      groups: ['less'],
-    });
-    room.identity.configure(settings({ ...CONFIG, service_accounts: [] }));
-    expect(inward(await room.bearer(secret))).toContain('for whom');
-  });
-
-  test('acts through at most four links', async () => {
-    let principal = identified(await room.bearer((await token()).secret)).principal;
-    for (let link = 0; link < 3; link++) {
-      const { secret } = await room.identity.createToken({
-        account: 'claude-code',
-        ttl_ms: HOUR,
-        onBehalfOf: principal,
-        by: 'operator',
-      });
-      principal = identified(await room.bearer(secret)).principal;
-    }
-    const request = { account: 'claude-code', ttl_ms: HOUR, onBehalfOf: principal, by: 'operator' } as const;
-    await expect(room.identity.createToken(request)).rejects.toMatchObject({ code: 'USAGE' });
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CONFIG, HERE, NOW, openRoom, type Room } from './room.ts';
+import { CONFIG, HERE, NOW, openRoom, type Room, settings } from './room.ts';
 
 const HOUR = 3_600_000;
 let room: Room;
@@ -58,11 +59,7 @@ describe('before a client has proved anything', () => {
   );
 
   test('every name is asked for a password where there are no accounts', async () => {
-    room.identity.configure({
-      config: { ...CONFIG, service_accounts: [], agents: [] },
-      publicUrl: 'https://gw.example.com',
-      limits: (await import('../../src/core/limits.ts')).LIMITS,
-    });
+    room.identity.configure(settings({ ...CONFIG, service_accounts: [], agents: [] }));
     expect(await seen('ann')).toEqual({ kind: 'password' });
   });
 
@@ -131,7 +128,6 @@ test('the digest of a token is all that is kept of it', async () => {
   const kept = await room.store.token(made.id);
   expect(kept?.digest).toEqual(createHash('sha256').update(made.secret).digest());
   expect(kept?.expiresAt).toBe(NOW + HOUR);
-  const { readFileSync } = await import('node:fs');
   for (const file of [room.path, `${room.path}-wal`])
     expect(readFileSync(file).includes(made.secret.slice(-43))).toBe(false);
 });

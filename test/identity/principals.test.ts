@@ -105,7 +105,7 @@ describe('groups of a provider', () => {
   });
 
   test('have bare names where they are trusted and listed, and only there', () => {
-    const trusted = { groups: 'trusted', groups_allowed: ['dba'] } as const;
+    const trusted: Partial<OidcConfig> = { groups: 'trusted', groups_allowed: ['dba'] };
     expect(groups({ groups: ['dba', 'admins'] }, trusted)).toEqual(['okta/dba', 'dba', 'okta/admins']);
     expect(groups({ groups: ['dba'] }, { groups_allowed: ['dba'] })).toEqual(['okta/dba']);
   });

@@ -8,6 +8,7 @@ import { LIMITS } from '../../src/core/limits.ts';
 import { type IdentityConfig, identityConfig } from '../../src/identity/config.ts';
 import { createIdentity, type Identity } from '../../src/identity/identity.ts';
 import type { IdentityStore, IssuerKeys } from '../../src/identity/ports.ts';
+import type { IdentitySettings } from '../../src/identity/settings.ts';
 import type { Credential, Identification, Where } from '../../src/identity/stage.ts';
 import { newSigningKey, type SigningKey } from '../fakes/idp.ts';
 
@@ -93,6 +94,8 @@ export interface RoomOptions {
   /** Another process on the same store. */
   readonly path?: string;
   readonly start?: number;
+  /** Waiting takes no time: everything happens at one moment. */
+  readonly frozen?: boolean;
   readonly wrap?: (store: IdentityStore) => IdentityStore;
 }
 
@@ -108,7 +111,7 @@ export async function openRoom(options: RoomOptions = {}): Promise<Room> {
   const timers = {
     delay: async (duration_ms: number) => {
       delays.push(duration_ms);
-      now += duration_ms;
+      if (options.frozen !== true) now += duration_ms;
     },
     every: (_: number, callback: () => void) => {
       due = callback;
@@ -121,8 +124,7 @@ export async function openRoom(options: RoomOptions = {}): Promise<Room> {
     timers,
     warn: (message: string) => void warnings.push(message),
   };
-  const settings = { config: options.config ?? CONFIG, publicUrl: GATEWAY, limits: LIMITS };
-  const identity = createIdentity(settings, ports, { now: () => now }, seededRandom(path));
+  const identity = createIdentity(settings(options.config ?? CONFIG), ports, { now: () => now }, seededRandom(path));
   const login: Room['login'] = (credential, where = {}) => identity.identify(credential, { ...HERE, ...where });
   return {
     ...{ identity, store, path, warnings, delays, login },
@@ -162,4 +164,20 @@ function seededRandom(seed: string): (bytes: number) => Buffer {
     const block = createHash('shake256', { outputLength: bytes });
     return block.update(`${seed}:${count++}`).digest();
   };
+}
+
+export type Identified = Identification & { outcome: 'identified' };
+
+export function identified(result: Identification): Identified {
+  if (result.outcome === 'refused') throw new Error(result.inward);
+  return result;
+}
+
+/** Why it was refused, as the record says it. */
+export function inward(result: Identification): string {
+  return result.outcome === 'refused' ? result.inward : 'identified';
+}
+
+export function settings(config: IdentityConfig): IdentitySettings {
+  return { config, publicUrl: GATEWAY, limits: LIMITS };
 }
