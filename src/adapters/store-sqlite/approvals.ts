@@ -4,7 +4,7 @@ import { type Database, integerOf, type Row, textOf } from './database.ts';
 import type { Migration } from './migrations.ts';
 
 /** A request is one JSON text; the columns beside it are what it is looked for by. */
-export const approvalMigration: Migration = {
+export const APPROVALS: Migration = {
   version: 2,
   name: 'approvals',
   sql: `
@@ -22,7 +22,7 @@ export const approvalMigration: Migration = {
   `,
 };
 
-export function approvalStore(database: Database): RequestStore {
+export function approvalsIn(database: Database): RequestStore {
   return {
     insert: async (request) => {
       const { id, version, state, gateway, run, createdAt } = request;
