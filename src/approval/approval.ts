@@ -55,7 +55,7 @@ class Approvals implements Approval {
     question: Question,
     signal: AbortSignal,
     filed: (request: RequestView) => void,
-    recheck: () => Question | Promise<Question>,
+    recheck: () => Promise<Question>,
   ): Promise<AskOutcome> {
     const principal = question.actions[0]?.principal.id ?? '';
     const full = this.#isFull(principal);
@@ -145,7 +145,7 @@ class Approvals implements Approval {
     question: Question,
     signal: AbortSignal,
     filed: (request: RequestView) => void,
-    recheck: () => Question | Promise<Question>,
+    recheck: () => Promise<Question>,
   ): Promise<AskOutcome> {
     const { store, record, clock, newId } = this.#ports;
     const { gateway, run, limits } = this.#options;

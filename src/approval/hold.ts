@@ -27,7 +27,7 @@ export interface Held {
   readonly bell: Bell;
   /** Why nobody waits any more; `null` while somebody does. */
   readonly abandoned: () => string | null;
-  readonly recheck: () => Question | Promise<Question>;
+  readonly recheck: () => Promise<Question>;
 }
 
 /** Waits until people, the requester or the clock have spoken. Whatever fails in here ends the hold as a refusal. */
@@ -92,6 +92,7 @@ async function release(
   await write(ports, receiptEntry(request, receipt, ports.clock.now(), held.entry));
   const cause = held.abandoned();
   if (cause !== null) return refused(reasons.cancelled(request, cause));
+  if (ports.clock.now() >= request.expiresAt) return refused(reasons.expired(request));
   return { outcome: 'approved', request: request.id, by: by.map(({ principal }) => principal), receipt };
 }
 
