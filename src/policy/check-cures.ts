@@ -23,7 +23,7 @@ function checkFields(draft: Draft, problem: Report): void {
     if (!reads.has(field)) continue;
     if (draft.effect === 'permit') {
       problem(`a permit reads context.${field}: nobody would be asked; say it as a forbid with a cure`);
-    } else if (MUST_CURE[field] !== undefined && draft.annotations.cure?.kind !== MUST_CURE[field]) {
+    } else if (MUST_CURE[field] !== undefined && draft.cureName !== MUST_CURE[field]) {
       problem(`reads context.${field} without @cure("${MUST_CURE[field]}")`);
     }
   }

@@ -13,6 +13,8 @@ export interface Draft {
   readonly when: readonly Node[];
   readonly unless: readonly Node[];
   readonly annotations: Annotations;
+  /** The cure by name, also where the rest of it could not be read. */
+  readonly cureName: string | null;
 }
 
 /** Reports one problem of the rule at hand. */

@@ -130,7 +130,7 @@ class Loading {
     const { now, strengths = [], channels } = this.#options;
     const annotations: Annotations = readAnnotations(read.values, { effect, now, strengths, channels }, report);
     const draft: Draft = {
-      ...{ id, effect, builtin, annotations },
+      ...{ id, effect, builtin, annotations, cureName: read.values.cure ?? null },
       principal: readScope(json.principal),
       resource: readScope(json.resource),
       action: readActionScope(json.action),
@@ -165,7 +165,7 @@ class Loading {
         for (const error of answer.errors) this.#problem('', 1, null, error.message);
         return;
       }
-      for (const { policyId, error } of [...answer.validationErrors, ...answer.validationWarnings]) {
+      for (const { policyId, error } of withoutConsequences(answer.validationErrors, answer.validationWarnings)) {
         const rule = this.#rules.get(policyId);
         const message = withHelp(error.message.replace(`for policy \`${policyId}\`, `, ''), error.help);
         const inside = lineAtByte(rule?.source ?? '', error.sourceLocations?.[0]?.start ?? 0) - 1;
@@ -199,6 +199,18 @@ function scopeEntities(json: Node): readonly EntityName[] {
     }
   }
   return found;
+}
+
+/** A rule with an unknown name also never matches, and one that never matches is also impossible: the first says it all. */
+function withoutConsequences<Found extends { readonly policyId: string; readonly error: { readonly message: string } }>(
+  errors: readonly Found[],
+  warnings: readonly Found[],
+): readonly Found[] {
+  const wrong = new Set(errors.map(({ policyId }) => policyId));
+  const left = warnings.filter(({ policyId }) => !wrong.has(policyId));
+  const isImpossible = ({ error }: Found) => error.message.includes('policy is impossible');
+  const otherwise = new Set(left.filter((found) => !isImpossible(found)).map(({ policyId }) => policyId));
+  return [...errors, ...left.filter((found) => !(isImpossible(found) && otherwise.has(found.policyId)))];
 }
 
 /** Labels by name, and those a run may have seen. */

@@ -53,7 +53,7 @@ export class NarrowQuestioner implements Questioner {
     const slice = this.#slice(question.action, principal, resource);
     const built = buildContext(question, slice.reads, false, this.#options);
     const rules = slice.rules.filter((rule) => !leavesOut(question.without, rule, question.circumstances.given.now));
-    const left = rules.length === slice.rules.length ? '' : rules.map((rule) => rule.id).join('\n');
+    const left = rules.length === slice.rules.length ? 'all' : JSON.stringify(rules.map((rule) => rule.id));
     const key = `${question.action.name}|${principal.number}|${resource.number}|${JSON.stringify(built)}|${left}`;
     const known = this.#answers.get(key);
     if (known !== undefined) return known;

@@ -7,6 +7,7 @@ import type { Decision } from '../core/verdict.ts';
 import { Cedar } from './call.ts';
 import { type ActionFacts, type ContextOptions, readableText } from './context.ts';
 import type { Engine } from './engine.ts';
+import { type Explanation, Recorder } from './explain.ts';
 import { NarrowQuestioner } from './narrow.ts';
 import { decisionOf, differs, fingerprint, observedDecision, wouldHave } from './outcome.ts';
 import type { Circumstances, Questioner } from './question.ts';
@@ -44,11 +45,10 @@ export interface Difference {
 export interface Policy extends PolicyStage {
   /** Labels, config or anything else a decision may depend on has changed: nothing that was kept counts any more. */
   advance(): number;
-  /** For `explain` and tests: rules by id. */
+  /** By id, the built-in ones included. */
   rules(): ReadonlyMap<RuleId, Rule>;
-  /** For `explain` and tests: asks everything, keeps nothing. */
-  sure(): Questioner;
-  circumstances(action: Action, given: Given): Circumstances & { readonly action: Action };
+  /** Decides with everything and keeps nothing, and says what was asked on the way. */
+  explain(action: Action, given: Given): Explanation;
   counts(): { readonly decisions: number; readonly kept: number; readonly restarts: number; readonly fast: boolean };
 }
 
@@ -183,12 +183,14 @@ class CedarPolicy implements Policy {
     return this.#rules;
   }
 
-  sure(): Questioner {
-    return this.#whole;
-  }
-
-  circumstances(action: Action, given: Given): Circumstances & { readonly action: Action } {
-    return { action, given, opaque: this.#opaque(action) };
+  explain(action: Action, given: Given): Explanation {
+    const recorder = new Recorder(this.#whole);
+    try {
+      const decision = this.#settle({ action, given, opaque: this.#opaque(action) }, recorder);
+      return { decision, steps: recorder.steps };
+    } catch (error) {
+      return { decision: { effect: 'deny', rules: [], reason: brokenReason(messageOf(error)) }, steps: recorder.steps };
+    }
   }
 
   counts() {
