@@ -1,8 +1,9 @@
 import type { Action, ActionDraft } from '../core/action.ts';
+import { delegationChain } from '../core/principal.ts';
 import type { Session } from '../core/session.ts';
 import type { Reason, Verdict } from '../core/verdict.ts';
-import type { Identification } from '../identity/stage.ts';
-import type { Proof, WireEvent } from '../protocols/protocol.ts';
+import type { Identification, Where } from '../identity/stage.ts';
+import type { LoginMethod, Proof, WireEvent } from '../protocols/protocol.ts';
 import { hold } from './asking.ts';
 import type { SessionEntries } from './entries.ts';
 import { type Destination, destinationOf, NOT_OPENED, openDraft, reasonOf, sessionOf, upstreamOf } from './opening.ts';
@@ -43,12 +44,7 @@ export class Admission {
   async identify(proof: Proof): Promise<void> {
     if (proof.kind === 'client-certificate') return this.#refuse(proof.user, 'client certificates are not accepted');
     try {
-      const where = {
-        clientAddress: this.#lobby.clientAddress,
-        protocol: this.#listener.protocol.name,
-        target: this.#listener.target,
-      };
-      const answer = await this.#ports.identity.identify(proof, where);
+      const answer = await this.#ports.identity.identify(proof, this.#where());
       if (answer.outcome === 'refused') return this.#refuse(proof.user, answer.inward);
       this.#identified = answer;
       this.#lobby.dispatch({ on: 'identified', principal: answer.principal });
@@ -56,6 +52,10 @@ export class Admission {
       this.#ports.log.error({ err: fault }, 'identification failed');
       this.#refuse(proof.user, 'identification failed inside the gateway');
     }
+  }
+
+  loginMethod(user: string): Promise<LoginMethod> {
+    return this.#ports.identity.loginMethod(user, this.#where());
   }
 
   async open(asked: string, clientName: string): Promise<void> {
@@ -85,6 +85,11 @@ export class Admission {
       this.#ports.log.warn({ err: fault, session: session?.id ?? null }, 'the target could not be opened');
       lobby.dispatch({ on: 'upstream-failed', reason: reasonOf(fault) });
     }
+  }
+
+  #where(): Where {
+    const { protocol, target } = this.#listener;
+    return { clientAddress: this.#lobby.clientAddress, protocol: protocol.name, target, anyUser: target !== null };
   }
 
   async #decide(action: Action): Promise<Verdict> {
@@ -121,6 +126,10 @@ export class Admission {
           role: session.role,
           name: session.principal.name,
           groups: [...session.principal.groups],
+          person: session.principal.person,
+          onBehalfOf: delegationChain(session.principal)
+            .slice(1)
+            .map((link) => link.id),
         },
       );
     } catch (fault) {

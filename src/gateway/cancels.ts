@@ -1,9 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
-import type net from 'node:net';
-import tls from 'node:tls';
 import type { GatewayPorts } from './ports.ts';
 import type { Target } from './targets.ts';
-import { upstreamTlsOptions } from './tls.ts';
+import { askForTls } from './tls.ts';
 
 /** Who may be cancelled by which key: the client's CancelRequest comes on a connection of its own. */
 export class Cancels {
@@ -45,7 +43,7 @@ export async function deliverCancel(
   const plain = await ports.dial(target.address, dial_ms);
   const timer = setTimeout(() => plain.destroy(), dial_ms);
   try {
-    const socket = target.tls === 'off' ? plain : await secured(plain, target, cancel.tlsRequest);
+    const socket = target.tls === 'off' ? plain : await askForTls(plain, target, cancel.tlsRequest);
     await new Promise<void>((resolve) => {
       socket.once('error', () => socket.destroy());
       socket.once('close', () => resolve());
@@ -56,23 +54,4 @@ export async function deliverCancel(
     clearTimeout(timer);
     plain.destroy();
   }
-}
-
-/** The cancel key is a secret of the target's: it goes inside TLS wherever the session itself does. */
-async function secured(plain: net.Socket, target: Target, request: Uint8Array): Promise<tls.TLSSocket> {
-  const answered = new Promise<Buffer>((resolve, reject) => {
-    plain.once('data', resolve);
-    plain.once('error', reject);
-    plain.once('close', () => reject(new Error('closed before TLS')));
-  });
-  plain.write(request);
-  const answer = await answered;
-  if (answer.toString('latin1') !== 'S') throw new Error('the target takes no cancel request inside TLS');
-  plain.removeAllListeners();
-  const secure = tls.connect({ ...upstreamTlsOptions(target), socket: plain });
-  await new Promise<void>((resolve, reject) => {
-    secure.once('secureConnect', resolve);
-    secure.once('error', reject);
-  });
-  return secure;
 }

@@ -51,6 +51,17 @@ export class Catalogues {
     return kept.next;
   }
 
+  /** Reads again whatever is in use; what cannot be read stays as it was and is read again when it is next wanted. */
+  async refreshAll(): Promise<void> {
+    await Promise.allSettled(
+      [...this.#kept.entries()].map(([key, kept]) => {
+        kept.readAt = Number.NEGATIVE_INFINITY;
+        const slash = key.indexOf('/');
+        return kept.listeners.size === 0 ? null : this.refresh(key.slice(0, slash), key.slice(slash + 1));
+      }),
+    );
+  }
+
   watch(target: TargetName, database: string, listener: (snapshot: unknown) => void): () => void {
     const kept = this.#entry(target, database);
     kept.listeners.add(listener);

@@ -148,7 +148,7 @@ export class Connection {
         this.#entries.record(effect.entry);
         break;
       case 'begin-login':
-        this.#later(ports.identity.loginMethod(effect.user), (method) => ({ on: 'login-method', method }));
+        this.#later(this.#admission.loginMethod(effect.user), (method) => ({ on: 'login-method', method }));
         break;
       case 'identify':
         void this.#admission.identify(effect.proof);

@@ -1,6 +1,8 @@
 import type { ActionDraft, Classification } from '../core/action.ts';
 import { GatewayError } from '../core/errors.ts';
+import type { EpochMs } from '../core/ids.ts';
 import type { Principal } from '../core/principal.ts';
+import type { Resource } from '../core/resource.ts';
 import type { Session } from '../core/session.ts';
 import type { Reason } from '../core/verdict.ts';
 import type { Identification } from '../identity/stage.ts';
@@ -28,6 +30,7 @@ export function destinationOf(
   const credential = credentialFor(target, principal);
   if (credential === null) return null;
   const database = named.database === null || named.database === '' ? target.database : named.database;
+  if (database !== target.database && target.databases !== null && !target.databases.includes(database)) return null;
   return { target, database, credential };
 }
 
@@ -44,18 +47,25 @@ export function sessionOf(
     protocol: target.protocol,
     principal: identified.principal,
     target: target.name,
-    resource:
-      database === target.database
-        ? target.resource
-        : { ...target.resource, id: `${target.resource.id}@${database}`, parent: target.resource },
+    resource: databaseResource(target, database),
     database,
     role: credential.user,
     clientAddress: client.address,
     clientName: client.name,
     startedAt: ports.now(),
-    endsAt: identified.endsAt,
+    endsAt: earlier(identified.endsAt, target.sessionMax_ms === null ? null : ports.now() + target.sessionMax_ms),
     justification: '',
   };
+}
+
+/** `crm`, or another database of it, `crm@reports`, which lies in it. */
+export function databaseResource(target: Target, database: string): Resource {
+  if (database === target.database) return target.resource;
+  return { ...target.resource, id: `${target.resource.id}@${database}`, parent: target.resource };
+}
+
+function earlier(one: EpochMs | null, other: EpochMs | null): EpochMs | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }
 
 /** May this session be opened at all? */

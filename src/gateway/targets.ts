@@ -14,10 +14,16 @@ export interface Target {
   readonly ca: string | null;
   readonly serverName: string;
   readonly database: string;
+  /** Other databases that may be named; `null`: any, and the policy decides. */
+  readonly databases: readonly string[] | null;
   readonly resource: Resource;
   readonly credentials: readonly TargetCredential[];
+  /** Reads pg_catalog for the gateway itself. */
+  readonly catalogue: Pick<TargetCredential, 'user' | 'auth' | 'password'>;
   /** Pinned on every session at the target. */
   readonly settings: Readonly<Record<string, string>>;
+  /** A session ends after that, whatever it is doing; `null`: it does not. */
+  readonly sessionMax_ms: number | null;
 }
 
 export interface TargetCredential {

@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import type net from 'node:net';
 import tls from 'node:tls';
 import { GatewayError } from '../core/errors.ts';
 import type { TlsBinding } from '../protocols/protocol.ts';
@@ -39,6 +40,25 @@ export function bindingOfUpstream(socket: tls.TLSSocket): TlsBinding {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) throw new GatewayError('TARGET_TLS', 'the target presented no certificate');
   return { serverEndPoint: serverEndPoint(certificate), alpn: alpnOf(socket) };
+}
+
+/** Asks a target for TLS in its own protocol on a fresh connection, and goes on inside it. */
+export async function askForTls(plain: net.Socket, target: Target, request: Uint8Array): Promise<tls.TLSSocket> {
+  const answered = new Promise<Buffer>((resolve, reject) => {
+    plain.once('data', resolve);
+    plain.once('error', reject);
+    plain.once('close', () => reject(new GatewayError('TARGET_TLS', 'the target closed the connection before TLS')));
+  });
+  plain.write(request);
+  const answer = await answered;
+  if (answer.toString('latin1') !== 'S') throw new GatewayError('TARGET_TLS', 'the target does not speak TLS');
+  plain.removeAllListeners();
+  const secure = tls.connect({ ...upstreamTlsOptions(target), socket: plain });
+  await new Promise<void>((resolve, reject) => {
+    secure.once('secureConnect', resolve);
+    secure.once('error', reject);
+  });
+  return secure;
 }
 
 export function alpnOf(socket: tls.TLSSocket): string | null {

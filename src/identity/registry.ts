@@ -24,6 +24,7 @@ export interface TokenView {
   readonly createdBy: string;
   readonly expiresAt: EpochMs;
   readonly lastUsedAt: EpochMs | null;
+  readonly revokedAt: EpochMs | null;
   readonly onBehalfOf: string | null;
 }
 
@@ -99,7 +100,7 @@ function view(token: StoredToken, now: EpochMs): TokenView {
   const { id, account, createdAt, createdBy, expiresAt, lastUsedAt, revokedAt, onBehalfOf } = token;
   const state = revokedAt !== null ? 'revoked' : now >= expiresAt ? 'expired' : 'live';
   return {
-    ...{ id, account, state, createdAt, createdBy, expiresAt, lastUsedAt },
+    ...{ id, account, state, createdAt, createdBy, expiresAt, lastUsedAt, revokedAt },
     onBehalfOf: onBehalfOf === null ? null : delegateId(onBehalfOf),
   };
 }

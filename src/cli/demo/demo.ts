@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { Io } from '../context.ts';
+import { type DemoStage, setStage } from './stage.ts';
+import { type Narrator, tour } from './tour.ts';
+
+/** `sallyport demo`: sets everything up, plays the tour, stays until Ctrl-C. Gives the exit code. */
+export async function demo({ interactive, io }: { readonly interactive: boolean; readonly io: Io }): Promise<number> {
+  const started = io.now();
+  const style = styleFor(io);
+  io.stdout(
+    `${style.bold('Sallyport')}: a gateway, a database, an identity provider, all real, all on this machine.\n\n`,
+  );
+  const stage = await setStage(join(import.meta.dirname, '../../..'), (step) => io.stdout(`  starting ${step}\n`));
+  const failures: string[] = [];
+  try {
+    io.stdout(`  ready after ${((io.now() - started) / 1_000).toFixed(1)} s (PostgreSQL ${stage.database.version})\n`);
+    await tour(stage, narrator(io, style, failures));
+    io.stdout(
+      failures.length === 0
+        ? `\n${style.green('All of it happened as told.')}\n`
+        : `\n${style.red(`Not as told: ${failures.join('; ')}`)}\n`,
+    );
+    if (interactive && !io.stop.aborted) await stay(stage, io, style);
+  } finally {
+    await stage.stop();
+  }
+  return failures.length === 0 ? 0 : 1;
+}
+
+async function stay(stage: DemoStage, io: Io, style: Style): Promise<void> {
+  const { host, port } = stage.postgres;
+  const token = await stage.token('ann@example.com');
+  io.stdout(`
+${style.bold('Now you.')} In another terminal, as Ann (the token is good for an hour):
+
+  export PGPASSWORD='${token}'
+  psql "host=${host} port=${port} dbname=crm user=ann@example.com sslmode=verify-full sslrootcert=${stage.ca}"
+
+As the operator:
+
+  export SALLYPORT_CONFIG=${join(stage.directory, 'sallyport.yaml')}
+  ./bin/sallyport sessions ls
+  ./bin/sallyport sessions tail
+
+Ctrl-C ends it all and leaves nothing behind.
+`);
+  await new Promise<void>((resolve) => {
+    if (io.stop.aborted) resolve();
+    else io.stop.addEventListener('abort', () => resolve(), { once: true });
+  });
+  io.stdout('\nstopping …\n');
+}
+
+function narrator(io: Io, style: Style, failures: string[]): Narrator {
+  const print = (text: string) => io.stdout(`${text}\n`);
+  return {
+    title: (text) => print(`\n${style.bold(text)}`),
+    say: (text) => print(style.dim(`  ${text}`)),
+    shell: (prompt, text) => print(`\n  ${style.cyan(`${prompt}>`)} ${text}`),
+    output: (text) => {
+      if (text !== '') print(indent(text));
+    },
+    check: (holds, what) => {
+      if (!holds) failures.push(what);
+      print(`\n  ${holds ? style.green('✓') : style.red('✗')} ${what}`);
+    },
+  };
+}
+
+function indent(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n');
+}
+
+interface Style {
+  bold(text: string): string;
+  dim(text: string): string;
+  cyan(text: string): string;
+  green(text: string): string;
+  red(text: string): string;
+}
+
+/** Colours only for a terminal, and not where NO_COLOR asks for none. */
+function styleFor(io: Io): Style {
+  const on = process.stdout.isTTY === true && (io.env.NO_COLOR ?? '') === '';
+  const code = (start: number, end: number) => (text: string) => (on ? `\x1b[${start}m${text}\x1b[${end}m` : text);
+  return { bold: code(1, 22), dim: code(2, 22), cyan: code(36, 39), green: code(32, 39), red: code(31, 39) };
+}
