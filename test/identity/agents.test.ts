@@ -69,6 +69,15 @@ describe('an agent', () => {
     expect(inward(await room.bearer(secret))).toContain('for whom');
   });
 
+  test('ends when the provider of whom it acts for is no longer configured', async () => {
+    const { secret } = await agentToken();
+    const reasons: Reason[] = [];
+    room.identity.watch(identified(await room.bearer(secret)), (reason) => reasons.push(reason));
+    room.identity.configure(settings({ ...CONFIG, agents: CONFIG.agents ?? [], providers: [], people: {} }));
+    expect(reasons).toHaveLength(1);
+    expect(inward(await room.bearer(secret))).toContain('for whom');
+  });
+
   test('acts through at most four links', async () => {
     let principal = identified(await room.bearer((await token()).secret)).principal;
     for (let link = 0; link < 3; link++) {

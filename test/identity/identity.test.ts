@@ -38,6 +38,12 @@ describe('a gateway token', () => {
     );
   });
 
+  test('does not lend its SCRAM proof to another account', async () => {
+    const { id } = await token();
+    const result = await room.login({ kind: 'scram', user: 'release-manager', verifier: id });
+    expect(inward(result)).toContain('not of this account');
+  });
+
   test('takes any user name on a port where user names mean nothing', async () => {
     const { secret } = await token();
     const credential = { kind: 'password', user: 'crm_app', secret } as const;
@@ -146,6 +152,13 @@ describe('a token of a provider', () => {
     expect((await room.login({ kind: 'password', user: 'ann@example.com', secret })).outcome).toBe('identified');
   });
 
+  test('signed in a way that its provider does not use is refused before any key is looked up', async () => {
+    const [okta] = CONFIG.providers ?? [];
+    if (okta?.type !== 'oidc') throw new Error('no okta');
+    room.identity.configure(settings({ ...CONFIG, providers: [{ ...okta, algorithms: ['ES256'] }], people: {} }));
+    expect(inward(await room.bearer(signToken(KEY, idClaims())))).toContain('alg');
+  });
+
   test('is matched to the line whose requirements it meets', async () => {
     const [okta, github] = CONFIG.providers ?? [];
     if (okta === undefined || github?.type !== 'workload') throw new Error('no github');
@@ -231,6 +244,12 @@ describe('a refusal', () => {
     const result = await room.login({ kind: 'password', user: 'nightly-backup', secret });
     expect(result.outcome).toBe('identified');
     expect(room.now() - before).toBeLessThanOrEqual(LIMITS.login_delay_ms);
+  });
+
+  test('is not owed by who logs in well, however often', async () => {
+    const { secret } = await token();
+    for (let count = 0; count < 200; count++) await room.bearer(secret);
+    expect(room.delays).toEqual([]);
   });
 
   test('never shows a secret, inside or outside', async () => {
