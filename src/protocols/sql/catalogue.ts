@@ -44,10 +44,15 @@ export interface Relation {
   /** By attribute number, dropped ones left out. */
   readonly columns: ReadonlyMap<number, Column>;
   columnByName(name: string): Column | null;
-  /** Relations a view reads, all the way down to tables; its own OID for anything else. */
+  /**
+   * Relations that reading or writing it reaches, all the way down: what a view or rule names, partitions and inheriting
+   * children; its own OID where there is nothing else.
+   */
   readonly bases: readonly number[];
-  /** Functions that run when it is read (views, row security) or written (triggers, rules, defaults), outside pg_catalog. */
-  readonly functions: readonly number[];
+  /** Functions not known harmless that run when it is read: in a view's definition, in row security. */
+  readonly functionsOnRead: readonly number[];
+  /** Functions not known harmless that run when it is written: triggers, rules, defaults, checks. */
+  readonly functionsOnWrite: readonly number[];
 }
 
 export interface Column {
@@ -93,4 +98,6 @@ export interface SqlType {
   readonly kind: 'base' | 'composite' | 'domain' | 'enum' | 'pseudo' | 'range' | 'multirange';
   /** For a domain its base, for an array its element; `null` otherwise. */
   readonly of: number | null;
+  /** Functions outside pg_catalog that may run when a value becomes one: input, domain checks, casts. */
+  readonly functions: readonly number[];
 }

@@ -1,0 +1,143 @@
+import type { Clarity, ColumnUse, Comparison, PolicyAction, Touch, Verb } from '../../core/action.ts';
+import { worseVerb } from '../../core/action.ts';
+import { type Resource, UNCLASSIFIED } from '../../core/resource.ts';
+import type { Catalogue, Column } from './catalogue.ts';
+import type { Lineage } from './lineage.ts';
+import type { Statement } from './statement.ts';
+
+/** What a statement adds up to: every touch and use found anywhere in it. It only ever grows. */
+export class Tally {
+  readonly catalogue: Catalogue;
+  readonly touches = new Map<string, Touch>();
+  readonly uses = new Map<string, ColumnUse>();
+  readonly findings = new Set<string>();
+  readonly functions = new Set<string>();
+  readonly tables = new Set<string>();
+  readonly unknownNames = new Set<string>();
+  readonly revealed = new Set<string>();
+  readonly computedFrom = new Set<string>();
+  /** Byte offsets of literals whose value cannot change the classification. */
+  readonly freeLiterals = new Set<number>();
+  clarity: Clarity = 'parsed';
+  verb: Verb = 'read';
+  changesState = false;
+  changesCatalogue = false;
+  justification: string | null = null;
+  /** An UPDATE or DELETE without WHERE. */
+  unfiltered = false;
+  /** Only planned (EXPLAIN): relations are looked at, nothing is written. */
+  planning = false;
+
+  constructor(catalogue: Catalogue) {
+    this.catalogue = catalogue;
+  }
+
+  touch(action: PolicyAction, resource: Resource): void {
+    const effective = this.planning && (action === 'sql.write' || action === 'sql.define') ? 'sql.read' : action;
+    this.touches.set(`${effective} ${resource.kind} ${resource.id}`, { action: effective, resource });
+    this.verb = worseVerb(this.verb, VERB_OF[effective] ?? 'read');
+  }
+
+  touchTarget(action: PolicyAction): void {
+    this.touch(action, this.catalogue.target);
+  }
+
+  /** What it does is not known at all. */
+  opaque(finding: string): void {
+    this.clarity = 'opaque';
+    this.findings.add(finding);
+    this.touchTarget('sql.opaque');
+    this.verb = worseVerb(this.verb, 'execute');
+  }
+
+  /** What it does is known, but not to what. */
+  partial(finding: string): void {
+    if (this.clarity === 'parsed') this.clarity = 'partial';
+    this.findings.add(finding);
+    this.touchTarget('sql.opaque');
+  }
+
+  /** Everything another statement adds up to as well. */
+  absorb(statement: Statement): void {
+    const { classification } = statement;
+    for (const { action, resource } of classification.touches) this.touch(action, resource);
+    for (const use of classification.uses) this.use(use);
+    for (const finding of classification.findings) this.findings.add(finding);
+    for (const id of statement.revealed) this.revealed.add(id);
+    for (const id of statement.computedFrom) this.computedFrom.add(id);
+    for (const name of statement.unknownNames) this.unknownNames.add(name);
+    if (classification.clarity === 'opaque') this.clarity = 'opaque';
+    else if (classification.clarity === 'partial' && this.clarity === 'parsed') this.clarity = 'partial';
+    if (!this.planning || classification.verb === 'unknown') this.verb = worseVerb(this.verb, classification.verb);
+    this.changesState ||= statement.changesState;
+    this.changesCatalogue ||= statement.changesCatalogue;
+    for (const [fact, into] of [
+      ['functions', this.functions],
+      ['tables', this.tables],
+    ] as const) {
+      const names = classification.facts[fact];
+      if (Array.isArray(names)) for (const name of names) if (typeof name === 'string') into.add(name);
+    }
+  }
+
+  reveal(lineage: Lineage): void {
+    for (const resource of this.withSources(lineage)) {
+      this.revealed.add(resource.id);
+      this.use({ use: 'reveal', column: resource });
+    }
+  }
+
+  compare(lineage: Lineage, comparison: Comparison): void {
+    for (const resource of this.withSources(lineage)) this.use({ use: 'compare', column: resource, comparison });
+  }
+
+  /** These go into an output column that is not one of them as it is. */
+  compute(lineage: Lineage): void {
+    for (const resource of this.withSources(lineage)) this.computedFrom.add(resource.id);
+    this.compare(lineage, 'function');
+  }
+
+  assign(lineage: Lineage): void {
+    for (const resource of this.withSources(lineage)) this.use({ use: 'assign', column: resource });
+  }
+
+  /** A column that the catalogue does not know: asked about as unclassified. */
+  unknownColumn(name: string): void {
+    const column: Resource = {
+      kind: 'Column',
+      id: `${this.catalogue.target.id}/${name}`,
+      labels: [UNCLASSIFIED],
+      parent: this.catalogue.target,
+    };
+    this.unknownNames.add(name);
+    this.use({ use: 'compare', column, comparison: 'function' });
+  }
+
+  private use(use: ColumnUse): void {
+    const comparison = use.use === 'compare' ? use.comparison : '';
+    this.uses.set(`${use.use} ${comparison} ${use.column.id}`, use);
+  }
+
+  /** A view's column is itself and what it shows. */
+  private *withSources(lineage: Lineage): Iterable<Resource> {
+    for (const column of lineage) {
+      yield column.resource;
+      for (const source of this.sourcesOf(column)) yield source;
+    }
+  }
+
+  private *sourcesOf(column: Column): Iterable<Resource> {
+    for (const source of column.sources) {
+      const base = this.catalogue.relationByOid(source.relation)?.columns.get(source.column);
+      if (base !== undefined && base !== column) yield base.resource;
+    }
+  }
+}
+
+const VERB_OF: Readonly<Partial<Record<PolicyAction, Verb>>> = {
+  'sql.read': 'read',
+  'sql.write': 'write',
+  'sql.define': 'define',
+  'sql.execute': 'execute',
+  'sql.administer': 'administer',
+};
