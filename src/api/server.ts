@@ -263,7 +263,8 @@ function toFailure(error: unknown): unknown {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const first = error.validation[0];
     const where = `${error.validationContext ?? 'input'}${first?.instancePath ?? ''}`;
-    return new GatewayError('INPUT_INVALID', `${where}: ${first?.message ?? 'not understood'}`);
+    const what = first?.message ?? 'not understood';
+    return new GatewayError('INPUT_INVALID', `${where}: ${what.charAt(0).toLowerCase()}${what.slice(1)}`);
   }
   const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined;
   if (status === 413) return new GatewayError('WIRE_FRAME_TOO_LONG', 'the body is longer than is taken');
