@@ -127,6 +127,9 @@ function checkForge(provider: WorkloadConfig, path: Path, found: Found): void {
       );
     }
   }
+  if (issuedByGithub && !['ref', 'environment', 'job_workflow_ref'].some(requires)) {
+    found('warning', [...path, 'require'], 'require names neither ref nor environment: a push to any branch gets in');
+  }
   if (new URL(provider.issuer).hostname === 'gitlab.com' && !requires('project_id')) {
     found(
       'error',

@@ -9,7 +9,7 @@ const CI = {
   name: 'github',
   type: 'workload',
   issuer: FORGE,
-  require: { repository_id: '4242', event_name: ['push'] },
+  require: { repository_id: '4242', ref: 'refs/heads/main', event_name: ['push'] },
   subject: 'ci:{repository_id}',
 };
 const findings = (config: unknown, publicUrl: string | null = GATEWAY): readonly string[] =>
@@ -99,17 +99,23 @@ describe('errors', () => {
     ],
     [
       'GitHub by owner and name only',
-      { providers: [{ ...CI, require: { repository_owner_id: '7', repository: 'a/b', event_name: 'push' } }] },
+      {
+        providers: [{ ...CI, require: { repository_owner_id: '7', repository: 'a/b', ref: 'x', event_name: 'push' } }],
+      },
       ['error providers.0.require'],
     ],
     [
       'GitHub without event',
-      { providers: [{ ...CI, require: { repository_id: '4242' } }] },
+      { providers: [{ ...CI, require: { repository_id: '4242', ref: 'x' } }] },
       ['error providers.0.require'],
     ],
     [
       "GitHub Enterprise Server's issuer alike",
-      { providers: [{ ...CI, issuer: 'https://ghe.example.com/_services/token', require: { repository_id: '4' } }] },
+      {
+        providers: [
+          { ...CI, issuer: 'https://ghe.example.com/_services/token', require: { repository_id: '4', ref: 'x' } },
+        ],
+      },
       ['error providers.0.require'],
     ],
     [
@@ -157,6 +163,13 @@ describe('errors', () => {
 });
 
 describe('warnings', () => {
+  test('GitHub for any branch', () => {
+    const line = { ...CI, require: { repository_id: '4242', event_name: 'push' } };
+    expect(findings({ providers: [line] })).toEqual(['warning providers.0.require']);
+    const deployed = { ...line, require: { ...line.require, environment: 'production' } };
+    expect(findings({ providers: [deployed] })).toEqual([]);
+  });
+
   test.each<[string, unknown, readonly string[]]>([
     [
       'an audience that other gateways share',

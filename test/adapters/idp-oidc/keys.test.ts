@@ -1,8 +1,10 @@
 import { createPublicKey } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { CompactSign, exportJWK, generateKeyPair } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { oidcKeys } from '../../../src/adapters/idp-oidc/keys.ts';
+import { ALGORITHMS as ACCEPTED } from '../../../src/identity/config.ts';
 import {
   type FakeIdp,
   macToken,
@@ -211,6 +213,28 @@ describe('a provider that misbehaves', () => {
       expect((await keys.verify(issuer, signToken(one, {}, { kid }), ALGORITHMS)).outcome).toBe('refused');
     }
     expect(asked).toEqual([METADATA, '/keys']);
+  });
+
+  test.each(ACCEPTED)('a token signed with %s is verified by its key, and by no other of the set', async (alg) => {
+    const pairs = await Promise.all(['a', 'b'].map(() => generateKeyPair(alg, { extractable: true })));
+    const [a, b] = await Promise.all(pairs.map(({ publicKey }) => exportJWK(publicKey)));
+    const issuer = await provider((at) => ({
+      ...good(at),
+      '/keys': json({
+        keys: [
+          { ...a, kid: 'a' },
+          { ...b, kid: 'b' },
+        ],
+      }),
+    }));
+    const sign = (kid: string): Promise<string> =>
+      new CompactSign(Buffer.from('{}'))
+        .setProtectedHeader({ alg, kid })
+        .sign(pairs[0]?.privateKey ?? new Uint8Array());
+    const keys = oidcKeys(clockAt(0), RULES, AGES);
+    expect((await keys.verify(issuer, await sign('a'), [alg])).outcome).toBe('verified');
+    expect((await keys.verify(issuer, await sign('b'), [alg])).outcome).toBe('refused');
+    expect((await keys.verify(issuer, await sign('a'), ['ES256K'])).outcome).toBe('refused');
   });
 
   test('many logins at once ask once', async () => {
