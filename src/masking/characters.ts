@@ -6,20 +6,25 @@ import { isUtf8 } from 'node:buffer';
  */
 export function partialText(keepFirst: number, keepLast: number, whole: Buffer): (value: Buffer) => Buffer {
   const kept = keepFirst + keepLast;
-  let scratch = Buffer.alloc(256);
+  const scratch = Buffer.alloc(SCRATCH_BYTES);
+  // Kept by length: making a view costs more than masking a short value.
+  const views: Buffer[] = [];
   return (value) => {
     const characters = countCharacters(value);
     // Also -1, which is no UTF-8: to keep half or more of a value, or all of an empty one, masks nothing.
     if (characters <= 2 * kept) return whole;
     const firstEnd = offsetOf(value, keepFirst);
     const lastStart = offsetFromEnd(value, keepLast);
-    const stars = characters - kept;
-    const length = firstEnd + stars + (value.length - lastStart);
-    if (scratch.length < length) scratch = Buffer.alloc(2 * length);
-    value.copy(scratch, 0, 0, firstEnd);
-    scratch.fill(STAR, firstEnd, firstEnd + stars);
-    value.copy(scratch, firstEnd + stars, lastStart);
-    return scratch.subarray(0, length);
+    const starsEnd = firstEnd + characters - kept;
+    const length = starsEnd + (value.length - lastStart);
+    const masked =
+      length > SCRATCH_BYTES ? Buffer.allocUnsafe(length) : (views[length] ??= scratch.subarray(0, length));
+    // Few bytes: a loop is quicker than a call into the runtime.
+    for (let at = 0; at < firstEnd; at++) masked[at] = value[at] ?? 0;
+    if (starsEnd - firstEnd > LOOP_BYTES_MAX) masked.fill(STAR, firstEnd, starsEnd);
+    else for (let at = firstEnd; at < starsEnd; at++) masked[at] = STAR;
+    for (let from = lastStart, to = starsEnd; to < length; from++, to++) masked[to] = value[from] ?? 0;
+    return masked;
   };
 }
 
@@ -106,6 +111,8 @@ function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
+const SCRATCH_BYTES = 1024;
+const LOOP_BYTES_MAX = 64;
 const STAR = 0x2a;
 const STARS = Buffer.from('***');
 const SPACE = 0x20;
