@@ -80,8 +80,9 @@ function application(issuer, jwks, users, clients) {
     pkce: { required: () => false },
     ttl: { IdToken: 3600, AccessToken: 3600, AuthorizationCode: 60, DeviceCode: 600, Grant: 3600, Interaction: 600, Session: 3600 },
     findAccount: (_context, id) => {
-      const user = users.find(({ sub, email }) => sub === id || email === id);
-      return user && { accountId: user.sub, claims: () => user };
+      // What is typed into the login page becomes the account's id, so there it is the subject: u-1001.
+      const user = users.find(({ sub }) => sub === id);
+      return user && { accountId: id, claims: () => user };
     },
   });
   const protocol = provider.callback();
