@@ -12,6 +12,7 @@ export class Journal {
   readonly #directory: string;
   #current: Segment;
   #retired: Segment | null = null;
+  #renamed = false;
   #syncing: Promise<void> | null = null;
 
   private constructor(files: FileSystem, directory: string, current: Segment) {
@@ -71,9 +72,12 @@ export class Journal {
   /** From here on entries go to a new file. The old one stays readable as `pending.old` until it is dropped. */
   async rotate(): Promise<void> {
     if (this.#retired !== null) throw new Error('the last retired journal is still there');
-    await this.#files.rename(join(this.#directory, PENDING), join(this.#directory, PENDING_OLD));
+    if (!this.#renamed) await this.#files.rename(join(this.#directory, PENDING), join(this.#directory, PENDING_OLD));
+    // What follows may fail and be tried again; until then entries go on to the old file under its new name.
+    this.#renamed = true;
     // Durable with its name before anything is in it.
     const next = await newSegment(this.#files, this.#directory);
+    this.#renamed = false;
     this.#retired = this.#current;
     this.#current = next;
   }
@@ -165,7 +169,12 @@ interface Segment {
 
 async function newSegment(files: FileSystem, directory: string): Promise<Segment> {
   const file = await files.open(join(directory, PENDING), 'replace');
-  await files.sync(file);
-  await files.syncDirectory(directory);
+  try {
+    await files.sync(file);
+    await files.syncDirectory(directory);
+  } catch (error) {
+    await files.close(file);
+    throw error;
+  }
   return { file, positions: [], sessions: [], firstIndex: 0, length: 0, unsynced: false };
 }

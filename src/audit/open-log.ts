@@ -152,7 +152,9 @@ async function finishReplay(
   const first = publisher.size;
   const leaves = replay.frames.filter((frame) => frame.index >= first).map((frame) => frame.leaf);
   if (leaves.length > 0) await publisher.publish(leaves);
-  await sealed.appendAll(Map.groupBy(replay.frames, (frame) => parseEntry(frame.leaf.subarray(1)).session));
+  const sessions = Map.groupBy(replay.frames, (frame) => parseEntry(frame.leaf.subarray(1)).session);
+  for (const [session, frames] of sessions) await sealed.dropTorn(session, frames);
+  await sealed.appendAll(sessions);
   await files.remove(join(directory, PENDING_OLD));
   await files.remove(join(directory, PENDING));
   await files.syncDirectory(directory);

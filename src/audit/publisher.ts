@@ -62,7 +62,13 @@ export class Publisher {
       const bytes = tile.kind === 'entries' ? Buffer.concat(bundle) : tree.edge(tile.kind);
       writes.push({ tile, bytes });
     }
-    await this.#write(writes);
+    try {
+      await this.#write(writes);
+    } catch (error) {
+      // What is half written must go before the next checkpoint, and what is not durable be synced again.
+      this.#knownDirectories.clear();
+      throw error;
+    }
     const root = tree.root();
     const note = this.#sign({ origin: this.#signer.verifier.name, size: tree.size, root });
     await writeDurably(this.#files, join(this.#directory, CHECKPOINT), Buffer.from(note));
@@ -94,8 +100,8 @@ export class Publisher {
   }
 
   async #write(writes: readonly { readonly tile: Tile; readonly bytes: Buffer }[]): Promise<void> {
-    const directories = new Set<string>();
-    for (const { tile } of writes) await this.#enter(tile, directories);
+    const entered = new Set<string>();
+    for (const { tile } of writes) await this.#enter(tile, entered);
     for (const { tile, bytes } of writes) {
       const file = await this.#files.open(join(this.#directory, tilePath(tile)), 'replace');
       try {
@@ -105,21 +111,31 @@ export class Publisher {
         await this.#files.close(file);
       }
     }
-    for (const directory of directories) await this.#files.syncDirectory(directory);
+    await this.#syncDirectories(entered);
   }
 
   /** Makes a tile's directory. Partial tiles that a crash left there were never signed, and go. */
-  async #enter(tile: Tile, directories: Set<string>): Promise<void> {
+  async #enter(tile: Tile, entered: Set<string>): Promise<void> {
     const directory = dirname(join(this.#directory, tilePath(tile)));
-    if (!this.#knownDirectories.has(directory)) {
+    if (!entered.has(directory) && !this.#knownDirectories.has(directory)) {
       await this.#files.makeDirectory(directory);
       if (tile.width < TILE_WIDTH) await this.#dropUnsigned(tile, directory);
+    }
+    entered.add(directory);
+  }
+
+  /** The names of the files, and of every directory above them that may be new. */
+  async #syncDirectories(entered: ReadonlySet<string>): Promise<void> {
+    const directories = new Set(entered);
+    for (const directory of entered) {
+      if (this.#knownDirectories.has(directory)) continue;
       for (let above = directory; above.length > this.#directory.length; above = dirname(above)) directories.add(above);
       directories.add(this.#directory);
-      if (this.#knownDirectories.size >= DIRECTORIES_KNOWN_MAX) this.#knownDirectories.clear();
-      this.#knownDirectories.add(directory);
     }
-    directories.add(directory);
+    for (const directory of directories) await this.#files.syncDirectory(directory);
+    // Known only when durable: after a failure everything is synced again.
+    if (this.#knownDirectories.size >= DIRECTORIES_KNOWN_MAX) this.#knownDirectories.clear();
+    for (const directory of entered) this.#knownDirectories.add(directory);
   }
 
   async #dropUnsigned(tile: Tile, directory: string): Promise<void> {

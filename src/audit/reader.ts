@@ -115,8 +115,8 @@ export class LogReader {
     if (plain === null) return { index, bytes, entry, sealed: null, commitment: 'locked' };
     if (sha256(plain).toString('hex') !== entry.commitment)
       return { index, bytes, entry, sealed: null, commitment: 'broken' };
-    const sealed = await this.#sealed.open(entry.session, index, plain, found.encrypted);
-    return { index, bytes, entry, sealed, commitment: sealed === null ? 'broken' : 'fits' };
+    const opened = await this.#sealed.open(entry.session, index, plain, found.encrypted);
+    return { index, bytes, entry, sealed: opened.is === 'fits' ? opened.sealed : null, commitment: opened.is };
   }
 
   async #find(session: SessionId | null, index: EntryIndex): Promise<{ encrypted: boolean; stored: Buffer } | null> {

@@ -54,7 +54,7 @@ export class SealedStore {
     const stored = encrypt === null ? plain : encrypt(plain);
     // Over salted or encrypted bytes, so that nobody can guess the content from its name.
     const digest = sha256(stored).toString('hex');
-    attachments.write(join(`${this.path(session)}.blobs`, digest), stored, BLOB_PARENTS);
+    attachments.write(this.#blobPath(session, digest), stored, BLOB_PARENTS);
     return { digest, bytes: plain.length - SALT_BYTES };
   }
 
@@ -118,23 +118,42 @@ export class SealedStore {
     }
   }
 
-  /** The sealed fields of a plain stored part, with the long ones read from their blobs; `null` when they do not fit. */
-  async open(session: SessionId | null, index: EntryIndex, plain: Buffer, encrypted: boolean): Promise<Sealed | null> {
+  /** The sealed fields of a plain stored part, with the long ones read from their blobs. */
+  async open(session: SessionId | null, index: EntryIndex, plain: Buffer, encrypted: boolean): Promise<Opened> {
     const value: unknown = JSON.parse(plain.subarray(SALT_BYTES).toString());
-    if (!isRecord(value)) return null;
+    if (!isRecord(value)) return { is: 'broken' };
     // What was parsed from JSON holds JSON values.
     const { [BLOBS]: blobs, ...fields } = value as Record<string, JsonValue>;
-    if (!isRecord(blobs)) return fields;
     const whole: Record<string, JsonValue> = { ...fields };
-    for (const [name, blob] of Object.entries(blobs)) {
-      const digest = isRecord(blob) && typeof blob.digest === 'string' && DIGEST.test(blob.digest) ? blob.digest : null;
-      const stored = digest === null ? null : await this.#files.readWhole(join(`${this.path(session)}.blobs`, digest));
-      if (stored === null || sha256(stored).toString('hex') !== digest) return null;
+    for (const [name, digest] of blobDigests(blobs)) {
+      const stored = await this.#files.readWhole(this.#blobPath(session, digest));
+      if (stored === null) return { is: 'absent' };
+      if (sha256(stored).toString('hex') !== digest) return { is: 'broken' };
       const opened = encrypted ? this.decrypt(session, index, Buffer.from(stored)) : Buffer.from(stored);
-      if (opened === null) return null;
+      if (opened === null) return { is: 'broken' };
       whole[name] = JSON.parse(opened.subarray(SALT_BYTES).toString()) as JsonValue;
     }
-    return whole;
+    return { is: 'fits', sealed: whole };
+  }
+
+  /**
+   * Removes blobs that a power cut has torn. Their entries were written and never synced, so nothing crossed on them;
+   * what is left of such a blob would look like one that somebody has changed.
+   */
+  async dropTorn(session: SessionId | null, frames: readonly Frame[]): Promise<number> {
+    let dropped = 0;
+    for (const frame of frames) {
+      const plain = frame.encrypted ? this.decrypt(session, frame.index, frame.stored) : frame.stored;
+      if (plain === null || !plain.includes(`"${BLOBS}":`)) continue;
+      const value: unknown = JSON.parse(plain.subarray(SALT_BYTES).toString());
+      for (const [, digest] of blobDigests(isRecord(value) ? value[BLOBS] : null)) {
+        const stored = await this.#files.readWhole(this.#blobPath(session, digest));
+        if (stored !== null && sha256(stored).toString('hex') === digest) continue;
+        await this.#files.remove(this.#blobPath(session, digest));
+        dropped += 1;
+      }
+    }
+    return dropped;
   }
 
   /** Removes a session's sealed fields, blobs and key. Its entries in the journal must have been retired before. */
@@ -183,8 +202,25 @@ export class SealedStore {
     return key;
   }
 
+  #blobPath(session: SessionId | null, digest: string): string {
+    return join(`${this.path(session)}.blobs`, digest);
+  }
+
   #keyPath(session: SessionId): string | null {
     return this.#keysDirectory === null ? null : join(this.#keysDirectory, `${fileName(session)}.key`);
+  }
+}
+
+/** `absent`: a blob is not there; `broken`: a blob is not the one that is named. */
+export type Opened = { readonly is: 'fits'; readonly sealed: Sealed } | { readonly is: 'absent' | 'broken' };
+
+function* blobDigests(blobs: unknown): Generator<readonly [string, string]> {
+  if (!isRecord(blobs)) return;
+  for (const [name, blob] of Object.entries(blobs)) {
+    // A digest is a file's name, so it must be nothing else.
+    const digest =
+      isRecord(blob) && typeof blob.digest === 'string' && DIGEST.test(blob.digest) ? blob.digest : '0'.repeat(64);
+    yield [name, digest];
   }
 }
 

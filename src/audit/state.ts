@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { GatewayError } from '../core/errors.ts';
 import { readHashes, readTile, splitBundle } from './bundle.ts';
 import { HASH_BYTES, leafHash } from './hash.ts';
@@ -31,6 +31,8 @@ export async function beginOrFind(
     if (TRACES.has(name)) throw broken(`there is no checkpoint, but '${name}' of a log that had one`);
   }
   const signer = found ?? (await createSigner(files, keyFile, origin));
+  // The log's own directory may be new, and its name must stay as long as what is in it.
+  await files.syncDirectory(dirname(directory));
   const empty = { origin, size: 0, root: new Tree().root() };
   await writeDurably(files, join(directory, 'vkey'), Buffer.from(`${signer.verifier.text}\n`));
   await writeDurably(files, join(directory, CHECKPOINT), Buffer.from(signNote(encodeCheckpoint(empty), signer)));

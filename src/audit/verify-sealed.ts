@@ -3,7 +3,7 @@ import type { LogEntry } from './entry.ts';
 import type { Frame } from './frame.ts';
 import { sha256 } from './hash.ts';
 import type { FileSystem } from './ports.ts';
-import { SealedStore } from './sealed.ts';
+import { type Opened, SealedStore } from './sealed.ts';
 import type { Findings, SealedCount } from './verify-report.ts';
 
 /** Checks the sealed part of every entry against what the entry commits to, where that part is there. */
@@ -43,11 +43,10 @@ export class SealedVerifier {
       this.#count.locked += 1;
       return;
     }
-    const fits =
-      sha256(plain).toString('hex') === entry.commitment &&
-      (await this.#opens(entry.session, index, plain, stored.encrypted));
-    this.#count[fits ? 'fits' : 'broken'] += 1;
-    if (!fits)
+    const fits = sha256(plain).toString('hex') === entry.commitment;
+    const state = fits ? await this.#opens(entry.session, index, plain, stored.encrypted) : 'broken';
+    this.#count[state] += 1;
+    if (state === 'broken')
       this.#bad(index, `the sealed fields of entry ${index}, or a blob of theirs, are not those it commits to`);
   }
 
@@ -60,11 +59,11 @@ export class SealedVerifier {
       );
   }
 
-  async #opens(session: SessionId | null, index: EntryIndex, plain: Buffer, encrypted: boolean): Promise<boolean> {
+  async #opens(session: SessionId | null, index: EntryIndex, plain: Buffer, encrypted: boolean): Promise<Opened['is']> {
     try {
-      return (await this.#store.open(session, index, plain, encrypted)) !== null;
+      return (await this.#store.open(session, index, plain, encrypted)).is;
     } catch {
-      return false;
+      return 'broken';
     }
   }
 

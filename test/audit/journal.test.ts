@@ -1,0 +1,150 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FrameWriter, scanFrame, storedFrame } from '../../src/audit/frame.ts';
+import { framesOf } from '../../src/audit/journal.ts';
+import { readLog } from '../../src/audit/offline.ts';
+import { openLog } from '../../src/audit/open-log.ts';
+import { verifyLog } from '../../src/audit/verify.ts';
+import { appendActions, envelope, filled, options, QUIET } from './fixtures.ts';
+import { MemoryFiles } from './memory-files.ts';
+
+describe('a frame', () => {
+  test('reads back as it was written', () => {
+    fc.assert(
+      fc.property(
+        fc.maxSafeNat().map((index) => index % 2 ** 48),
+        fc.string(),
+        fc.string(),
+        fc.boolean(),
+        (index, sealed, head, encrypted) => {
+          const written = new FrameWriter().write(
+            index,
+            sealed,
+            head,
+            '"}',
+            encrypted ? (plain) => Buffer.concat([Buffer.alloc(28, 1), plain]) : null,
+          );
+          const bytes = written.slab.subarray(written.offset, written.offset + written.length);
+          const scan = scanFrame(bytes, 0);
+          expect(scan).toMatchObject({ kind: 'frame', frame: { index, encrypted, offset: 0, end: bytes.length } });
+          if (scan.kind !== 'frame') return;
+          expect(scan.frame.leaf).toEqual(written.leaf);
+          expect(scan.frame.stored.subarray(encrypted ? 60 : 32).toString()).toBe(Buffer.from(sealed).toString());
+        },
+      ),
+    );
+  });
+
+  test('cut anywhere is torn, and garbage is never a frame', () => {
+    const frame = storedFrame(3, false, Buffer.from('stored'));
+    for (let end = 1; end < frame.length; end += 1) expect(scanFrame(frame.subarray(0, end), 0).kind).toBe('torn');
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const { frames, end, rest } = framesOf(Buffer.from(bytes));
+        expect([frames, end]).toEqual([[], 0]);
+        expect(rest).toBe(bytes.length === 0 ? 'none' : rest);
+      }),
+    );
+  });
+
+  test('with any byte flipped is not taken', () => {
+    const frame = storedFrame(3, false, Buffer.from('stored'));
+    for (let at = 0; at < frame.length; at += 1) {
+      const changed = Buffer.from(frame);
+      changed[at] = (changed[at] ?? 0) ^ 0x10;
+      expect(scanFrame(changed, 0).kind).not.toBe('frame');
+    }
+  });
+});
+
+describe('a journal cut at any byte', () => {
+  test('gives back every entry that lies whole before the cut, and the log goes on', async () => {
+    const files = new MemoryFiles();
+    const log = await filled(files, 3);
+    const left = files.crash('kill');
+    await log.close();
+    const journal = Buffer.from(left.readNow('/data/audit/pending') ?? '');
+    const ends = framesOf(journal).frames.map(({ end }) => end);
+    expect(ends).toHaveLength(4);
+    for (let cut = 0; cut <= journal.length; cut += 1) {
+      const after = left.crash('kill');
+      after.truncateNow(after.openNow('/data/audit/pending', 'update'), cut);
+      const next = await openLog(options(after, '/data'));
+      const expected = ends.filter((end) => end <= cut).length;
+      expect(next.status().published).toBe(expected);
+      expect(next.append(envelope('admin', { session: null }), {})).toBeGreaterThan(expected);
+      await next.close();
+      expect(await verifyLog({ directory: '/data/audit', vkey: next.vkey, files: after })).toMatchObject({
+        whole: true,
+      });
+    }
+  }, 60_000);
+
+  test('keeps aside what follows damage, and says so in the log', async () => {
+    const files = new MemoryFiles();
+    const log = await filled(files, 6);
+    const left = files.crash('kill');
+    await log.close();
+    const journal = Buffer.from(left.readNow('/data/audit/pending') ?? '');
+    const second = framesOf(journal).frames[2]?.offset ?? 0;
+    left.writeNow(left.openNow('/data/audit/pending', 'update'), Buffer.from([0xff]), 0, 1, second + 30);
+    expect(await verifyLog({ directory: '/data/audit', vkey: log.vkey, files: left })).toMatchObject({
+      whole: false,
+      firstBad: 2,
+      unsigned: 2,
+    });
+    const next = await openLog(options(left, '/data'));
+    next.append(envelope('gateway-start', { session: null }), {});
+    const { entry } = (await next.reader.entry(3)) ?? {};
+    expect(entry).toMatchObject({ kind: 'recovered', sizes: { entries: 2, cut_bytes: journal.length - second } });
+    expect(left.readNow('/data/audit/pending.cut-2')?.length).toBe(journal.length - second);
+    await next.close();
+  });
+});
+
+describe('a journal that is retired', () => {
+  test('at its length moves its sealed fields to their sessions and goes', async () => {
+    const files = new MemoryFiles();
+    const log = await filled(files, 100, { limits: { ...QUIET, journal_bytes_max: 1_000 } });
+    await log.checkpoint();
+    expect(files.readNow('/data/audit/pending')?.length).toBe(0);
+    expect(files.readNow('/data/audit/pending.old')).toBeNull();
+    const { reader } = await readLog('/data/audit', null, files);
+    expect((await reader.entry(50))?.sealed).toEqual({ text: 'select 49' });
+    await log.close();
+  });
+
+  test('in the middle, by a crash after any call, loses and doubles nothing', async () => {
+    const calls = await retire(null);
+    expect(calls).toBeGreaterThan(30);
+    for (let crash = 1; crash <= calls; crash += 1) await retire(crash);
+  }, 60_000);
+});
+
+/** Retires a journal of 20 actions, with a crash at a call; gives how many calls there are. */
+async function retire(crashAt: number | null): Promise<number> {
+  const files = new MemoryFiles();
+  const log = await filled(files, 5);
+  await log.checkpoint();
+  appendActions(log, 15);
+  files.calls = 0;
+  files.fault = () => {
+    if (crashAt !== null && files.calls >= crashAt) throw new Error('killed');
+  };
+  await log.close().catch(() => undefined);
+  const { calls } = files;
+  const after = files.crash('kill');
+  const next = await openLog(options(after, '/data'));
+  expect(next.status().size).toBe(21);
+  next.append(envelope('gateway-start', { session: null }), {});
+  for (let index = 0; index <= 20; index += 1) expect((await next.reader.entry(index))?.commitment).toBe('fits');
+  await next.close();
+  const report = await verifyLog({ directory: '/data/audit', vkey: next.vkey, files: after });
+  expect(report).toMatchObject({ whole: true, sealed: { absent: 0, broken: 0 } });
+  for (const { path, file } of after.files()) {
+    if (!path.includes('/sealed/')) continue;
+    const indexes = framesOf(file.now).frames.map(({ index }) => index);
+    expect(indexes).toEqual([...new Set(indexes)].sort((one, other) => one - other));
+  }
+  return calls;
+}
