@@ -85,8 +85,8 @@ function stricter(one: Mask, other: Mask): Mask {
   if (one.kind === 'date_trunc' && other.kind === 'date_trunc') {
     return UNITS.indexOf(one.unit) <= UNITS.indexOf(other.unit) ? one : other;
   }
-  // No type has both a round and a date_trunc: whatever the column is, one of the two is NULL there.
-  return one.kind === other.kind ? one : { kind: 'null' };
+  // No type has both a round and a date_trunc. Where one of them shows something `full` shows nothing.
+  return one.kind === other.kind ? one : { kind: 'full' };
 }
 
 function unitOf(spelling: string, argument: string | undefined): (typeof UNITS)[number] {

@@ -76,7 +76,7 @@ describe('the strictest of several masks', () => {
     ['round(2)', 'round(-2)', 'round(-2)'],
     ['date_trunc(day)', 'date_trunc(year)', 'date_trunc(year)'],
     ['date_trunc(day)', 'date_trunc(month)', 'date_trunc(month)'],
-    ['round(2)', 'date_trunc(year)', 'null'],
+    ['round(2)', 'date_trunc(year)', 'full'],
     ['date_trunc(year)', 'email', 'date_trunc(year)'],
   ])('%s with %s is %s', (one, other, expected) => {
     expect(printMask(strictest([parseMask(one), parseMask(other)]))).toBe(expected);

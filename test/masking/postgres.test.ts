@@ -224,9 +224,9 @@ describe('every mask', () => {
         postgresCellMask(mask, cell, KEY)(value);
         expect(value).toEqual(Buffer.from(bytes));
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
-  });
+  }, 20_000);
 
   test('of a constant kind gives the same whatever the value, so masking twice is masking once', () => {
     const constants = fc.constantFrom('null', 'default', 'redact', 'full').map(parseMask);

@@ -78,5 +78,3 @@ const INSERT =
 const REPLACE = 'update approval_requests set version = ?, state = ?, body = ? where id = ? and version = ?';
 const VERSIONS = 'select id, version from approval_requests where id in (select value from json_each(?))';
 const UNFINISHED = `${SELECT} where state in ('pending', 'approved') and gateway = ? and run <> ? order by created_at`;
-
-export { APPROVALS as approvalMigration, approvalsIn as approvalStore };
