@@ -221,7 +221,6 @@ async function start(
   );
   closing.push(() => api.close());
   const addresses: Record<string, string> = {};
-  await listeners.open(config);
   addresses.admin = await api.listen({ kind: 'unix', path: inData('admin.sock') });
   if (config.listeners.api !== null) {
     addresses.api = await api.listen(
@@ -229,6 +228,7 @@ async function start(
       tls === null ? undefined : { cert: tls.certificate, key: tls.key },
     );
   }
+  await listeners.open(config);
   waiting.clear();
 
   const apply = async (next: Config): Promise<void> => {

@@ -47,7 +47,6 @@ auth_file = ${join(directory, 'users')}
 pool_mode = session
 max_client_conn = 500
 default_pool_size = 100
-max_prepared_statements = 0
 unix_socket_dir =
 ignore_startup_parameters = extra_float_digits
 `,
@@ -101,6 +100,7 @@ listeners: { postgres: "127.0.0.1:${port}" }
 identity:
   service_accounts:
     - { name: ${BENCH_USER}, groups: [bench], person: bench@example.com }
+    - { name: approver, groups: [dba], person: dba@example.com, may_approve: true }
 targets:
   - name: bench
     protocol: postgres
