@@ -10,6 +10,7 @@ import {
   tokenDigest,
   tokenId,
 } from '../../src/identity/tokens.ts';
+import { anyText } from './any-text.ts';
 
 const random = (bytes: number): Buffer => randomBytes(bytes);
 
@@ -45,7 +46,7 @@ describe('a gateway token', () => {
   ])('is not %s', (_, text) => expect(tokenId(text)).toBeNull());
 
   test('is recognised or not, whatever the text, without throwing', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => tokenId(text) === null || text.startsWith('sp_')));
+    fc.assert(fc.property(anyText(), (text) => tokenId(text) === null || text.startsWith('sp_')));
   });
 
   test('and a similar one have different digests', () => {
@@ -72,10 +73,7 @@ describe('SCRAM keys', () => {
   });
 
   test('are those of RFC 5802 §3 for any secret and salt', async () => {
-    const inputs = fc.tuple(
-      fc.string({ minLength: 1, unit: 'grapheme-ascii' }),
-      fc.uint8Array({ minLength: 16, maxLength: 16 }),
-    );
+    const inputs = fc.tuple(fc.string({ minLength: 1 }), fc.uint8Array({ minLength: 16, maxLength: 16 }));
     await fc.assert(
       fc.asyncProperty(inputs, async ([secret, bytes]) => {
         const salt = Buffer.from(bytes);

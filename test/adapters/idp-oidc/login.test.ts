@@ -5,7 +5,7 @@ import { type FakeIdp, newSigningKey, startIdp } from '../../fakes/idp.ts';
 import { openRoom } from '../../identity/room.ts';
 
 let idp: FakeIdp;
-beforeAll(async () => void (idp = await startIdp([newSigningKey('one')])));
+beforeAll(async () => void (idp = await startIdp([newSigningKey('one')])), 60_000);
 afterAll(() => idp.close());
 
 /** A browser as far as this login needs one: it keeps cookies, follows nothing by itself, and submits forms. */
