@@ -162,18 +162,25 @@ export class Actions implements SqlContext {
     }
     if (part.deallocates === null || part.node === 'discard') this.statements.clear();
     else if (part.deallocates !== undefined) this.statements.set(part.deallocates, null);
-    if (part.declares !== null && part.inner !== null) this.declare(part.declares, part.inner);
+    if (part.declares !== null && part.inner !== null) this.openCursor(part.declares, part.inner);
     if (part.closes === null || part.node === 'discard') this.cursors.clear();
     else if (part.closes !== undefined) this.cursors.delete(part.closes);
   }
 
-  private declare(name: string, statement: Statement): void {
+  private openCursor(name: string, statement: Statement): void {
     this.cursors.delete(name);
-    this.cursors.set(name, statement);
+    this.cursors.set(name, fetched(statement));
     // The oldest is forgotten: fetching from it is then fetching from something unknown, which is refused.
     const oldest = this.cursors.size > this.limits.portals_max ? this.cursors.keys().next().value : undefined;
     if (oldest !== undefined) this.cursors.delete(oldest);
   }
+}
+
+/** What a FETCH puts out: anything that the cursor's query looks at may be in it. */
+function fetched(statement: Statement): Statement {
+  const computedFrom = new Set(statement.computedFrom);
+  for (const { column } of statement.classification.uses) computedFrom.add(column.id);
+  return { ...statement, computedFrom };
 }
 
 /** Whether a text uses what other texts have named, so that what it is changes with them. */

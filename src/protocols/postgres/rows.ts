@@ -58,7 +58,7 @@ function shownComputed({ statement, masks }: RowRules): Shown {
 
 function shownColumn(field: Field, rules: RowRules): Shown {
   const relation = rules.catalogue.relationByOid(field.tableOid);
-  if (relation === null) return 'hidden';
+  if (relation === null) return shownUnknown(rules);
   // System columns (tableoid, ctid, xmin, …) tell where a row lies and nothing that stands in it.
   if (field.column < 0) return 'clear';
   if (field.column === 0) return shownWholeRow(relation, rules);
@@ -66,25 +66,38 @@ function shownColumn(field: Field, rules: RowRules): Shown {
   return column === undefined ? 'hidden' : shownPlain(relation, column, rules);
 }
 
+/**
+ * Of a relation the catalogue does not have, such as a temporary table or one made in this transaction: what it holds is
+ * unknown. It is shown where the statement was permitted as one that is not understood, and nothing is masked in it.
+ */
+function shownUnknown({ statement, masks }: RowRules): Shown {
+  return statement.classification.clarity !== 'parsed' && masks.size === 0 ? 'clear' : 'hidden';
+}
+
 /** A reference to the row itself: it shows all its columns or nothing. */
 function shownWholeRow(relation: Relation, rules: RowRules): Shown {
   const { computedFrom, revealed } = rules.statement;
   for (const column of relation.columns.values()) {
-    const named = computedFrom.has(column.resource.id) || revealed.has(column.resource.id);
-    if (!named || maskOf(column, rules) !== null) return 'hidden';
+    const known = named(column, computedFrom, rules) || named(column, revealed, rules);
+    if (!known || maskOf(column, rules) !== null) return 'hidden';
   }
   return 'clear';
 }
 
+/**
+ * A column with an origin. The server names that of the first arm of a set operation, and looks through subqueries: what the
+ * classification calls computed may hold anything that goes into a computed column, whatever origin stands there.
+ */
 function shownPlain(relation: Relation, column: Column, rules: RowRules): Shown {
-  const { id } = column.resource;
-  const { revealed } = rules.statement;
-  if (!revealed.has(id) && !sourcesAll(column, rules, (source) => revealed.has(source))) return 'hidden';
+  const { revealed, computedFrom } = rules.statement;
+  const computed = named(column, computedFrom, rules) ? shownComputed(rules) : null;
+  if (computed === null && !named(column, revealed, rules)) return 'hidden';
+  if (computed !== null && computed !== 'clear') return computed;
   const mask = maskOf(column, rules);
   if (mask === null) return 'clear';
   // A view's column may be an expression of what it comes from: shape-keeping masks would keep the shape of that.
   const derived = relation.kind === 'view' || relation.kind === 'materialized-view';
-  return { mask: derived ? stricterMask(mask, FULL) : mask, column: id };
+  return { mask: derived ? stricterMask(mask, FULL) : mask, column: column.resource.id };
 }
 
 /** The strictest mask on the column or on anything it comes from. */
@@ -99,11 +112,13 @@ function maskOf(column: Column, { masks, catalogue }: RowRules): Mask | null {
   return mask;
 }
 
-function sourcesAll(column: Column, { catalogue }: RowRules, test: (id: string) => boolean): boolean {
+/** Whether the set holds the column, or everything it comes from. */
+function named(column: Column, ids: ReadonlySet<string>, { catalogue }: RowRules): boolean {
+  if (ids.has(column.resource.id)) return true;
   if (column.sources.length === 0) return false;
   return column.sources.every((source) => {
     const id = catalogue.relationByOid(source.relation)?.columns.get(source.column)?.resource.id;
-    return id !== undefined && test(id);
+    return id !== undefined && ids.has(id);
   });
 }
 
