@@ -245,3 +245,8 @@ export function line(decision: Decision): string {
     decision.observed === null ? [] : [`observed ${decision.observed.code} ${decision.observed.rule ?? '-'}`];
   return [decision.effect, ...cures, ...obligations, ...observed].join(' ');
 }
+
+/** A set as it is, without loading it: for rules that the loader would refuse. */
+export function policyOf(set: PolicySet): Policy {
+  return createPolicy(set);
+}
