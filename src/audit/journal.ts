@@ -75,7 +75,8 @@ export class Journal {
     if (!this.#renamed) await this.#files.rename(join(this.#directory, PENDING), join(this.#directory, PENDING_OLD));
     // What follows may fail and be tried again; until then entries go on to the old file under its new name.
     this.#renamed = true;
-    // Durable with its name before anything is in it.
+    // The old one must keep its entries under its new name before another takes the name it had.
+    await this.#files.syncDirectory(this.#directory);
     const next = await newSegment(this.#files, this.#directory);
     this.#renamed = false;
     this.#retired = this.#current;
@@ -167,6 +168,7 @@ interface Segment {
   unsynced: boolean;
 }
 
+/** Durable with its name before anything is in it. */
 async function newSegment(files: FileSystem, directory: string): Promise<Segment> {
   const file = await files.open(join(directory, PENDING), 'replace');
   try {

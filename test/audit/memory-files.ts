@@ -27,7 +27,7 @@ export class MemoryFiles implements FileSystem {
     if (node === undefined) {
       if (mode === 'read') throw failure('ENOENT', 'open');
       node = { kind: 'file', now: Buffer.alloc(0), durable: Buffer.alloc(0) };
-      parent.now.set(nameOf(path), node);
+      change(parent, [nameOf(path), node]);
     }
     if (node.kind !== 'file') throw failure('EISDIR', 'open');
     if (mode === 'replace') {
@@ -77,7 +77,7 @@ export class MemoryFiles implements FileSystem {
     for (const name of parts(path)) {
       const next = at.now.get(name) ?? directory();
       if (next.kind !== 'directory') throw failure('ENOTDIR', 'mkdir');
-      at.now.set(name, next);
+      if (!at.now.has(name)) change(at, [name, next]);
       at = next;
     }
   }
@@ -141,20 +141,21 @@ export class MemoryFiles implements FileSystem {
     this.#call('rename', to);
     const node = this.#node(from);
     if (node === undefined) throw failure('ENOENT', 'rename');
-    this.#directory(parentOf(from)).now.delete(nameOf(from));
-    this.#directory(parentOf(to)).now.set(nameOf(to), node);
+    // Within one directory, as all of the record's are.
+    change(this.#directory(parentOf(to)), [nameOf(from), null], [nameOf(to), node]);
   }
 
   async remove(path: string): Promise<void> {
     this.#call('remove', path);
     const parent = this.#node(parentOf(path));
-    if (parent?.kind === 'directory') parent.now.delete(nameOf(path));
+    if (parent?.kind === 'directory' && parent.now.has(nameOf(path))) change(parent, [nameOf(path), null]);
   }
 
   async syncDirectory(path: string): Promise<void> {
     this.#call('syncDirectory', path);
     const node = this.#directory(path);
     node.durable = new Map(node.now);
+    node.unsynced = [];
   }
 
   /** Every file with its path. */
@@ -215,7 +216,11 @@ interface Directory {
   readonly kind: 'directory';
   now: Map<string, Node>;
   durable: Map<string, Node>;
+  /** What has been done to the names since they were synced; each is done whole or not at all. */
+  unsynced: Change[];
 }
+/** A rename is one change of two names. */
+type Change = readonly (readonly [name: string, node: Node | null])[];
 type Node = File | Directory;
 
 /** Snapshots share memory with a file, so what they see is never written over, only written behind. */
@@ -231,7 +236,7 @@ function splice(file: File, bytes: Uint8Array, position: number): void {
 }
 
 function directory(): Directory {
-  return { kind: 'directory', now: new Map(), durable: new Map() };
+  return { kind: 'directory', now: new Map(), durable: new Map(), unsynced: [] };
 }
 
 function copyNow(from: Directory): Directory {
@@ -239,22 +244,33 @@ function copyNow(from: Directory): Directory {
   for (const [name, node] of from.now) {
     copy.set(name, node.kind === 'file' ? { kind: 'file', now: node.now, durable: node.now } : copyNow(node));
   }
-  return { kind: 'directory', now: copy, durable: new Map(copy) };
+  return { kind: 'directory', now: copy, durable: new Map(copy), unsynced: [] };
 }
 
 function copyDurable(from: Directory, keep: () => boolean): Directory {
+  const names = new Map(from.durable);
+  for (const kept of from.unsynced) if (keep()) apply(names, kept);
   const copy = new Map<string, Node>();
-  for (const name of new Set([...from.now.keys(), ...from.durable.keys()])) {
-    const [now, durable] = [from.now.get(name), from.durable.get(name)];
-    const node = now === durable || !keep() ? durable : now;
-    if (node === undefined) continue;
+  for (const [name, node] of names) {
     if (node.kind === 'directory') copy.set(name, copyDurable(node, keep));
     else {
       const bytes = keep() ? node.now : node.durable;
       copy.set(name, { kind: 'file', now: bytes, durable: bytes });
     }
   }
-  return { kind: 'directory', now: copy, durable: new Map(copy) };
+  return { kind: 'directory', now: copy, durable: new Map(copy), unsynced: [] };
+}
+
+function change(directory: Directory, ...changes: Change): void {
+  apply(directory.now, changes);
+  directory.unsynced.push(changes);
+}
+
+function apply(names: Map<string, Node>, changes: Change): void {
+  for (const [name, node] of changes) {
+    if (node === null) names.delete(name);
+    else names.set(name, node);
+  }
 }
 
 function parts(path: string): readonly string[] {
