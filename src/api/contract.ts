@@ -275,6 +275,8 @@ export const problemView = z.object({
   cure: z.string().nullable(),
   retry: z.enum(['never', 'after-edit', 'after-approval', 'later']),
   request: z.string().nullable(),
+  /** Where several things are wrong at once: each, with its place. */
+  problems: texts,
 });
 export type ProblemView = View<typeof problemView>;
 

@@ -125,8 +125,10 @@ function asFailure(response: IncomingMessage, text: string, destination: Destina
   if (response.statusCode === 401 && destination.kind === 'network' && destination.token === null) {
     return new CommandFailure('IDENTITY_REFUSED', 'no token was sent', 'SALLYPORT_TOKEN=… says who you are');
   }
-  if (problem.success)
-    return new CommandFailure(problem.data.code, withRule(problem.data.why, problem.data.rule), problem.data.hint);
+  if (problem.success) {
+    const { code, why, rule, hint, problems } = problem.data;
+    return new CommandFailure(code, withRule(why, rule), hint, 1, problems);
+  }
   return new CommandFailure('GATEWAY_UNREACHABLE', `the answer is not of a gateway (HTTP ${response.statusCode ?? 0})`);
 }
 

@@ -7,12 +7,15 @@ export class CommandFailure extends Error {
   readonly hint: string;
   /** 1 failed, 2 not understood. */
   readonly exitCode: 1 | 2;
+  /** Where several things are wrong at once. */
+  readonly problems: readonly string[];
 
-  constructor(code: string, message: string, hint = '', exitCode: 1 | 2 = 1) {
+  constructor(code: string, message: string, hint = '', exitCode: 1 | 2 = 1, problems: readonly string[] = []) {
     super(message);
     this.code = code;
     this.hint = hint;
     this.exitCode = exitCode;
+    this.problems = problems;
   }
 }
 
@@ -23,7 +26,10 @@ export function usage(message: string, hint = ''): CommandFailure {
 /** The line a failure ends with. A stack is for who asked for it with --debug. */
 export function describeFailure(error: unknown, debug: boolean): { readonly text: string; readonly exitCode: 1 | 2 } {
   const failure = asFailure(error);
-  const lines = [`sallyport: ${escapeControls(failure.code)}: ${escapeControls(failure.message)}`];
+  const lines = [
+    ...failure.problems.map(escapeControls),
+    `sallyport: ${escapeControls(failure.code)}: ${escapeControls(failure.message)}`,
+  ];
   if (failure.hint !== '') lines.push(`  ${escapeControls(failure.hint)}`);
   if (debug && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
   return { text: `${lines.join('\n')}\n`, exitCode: failure.exitCode };

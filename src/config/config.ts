@@ -30,6 +30,8 @@ export interface ConfigSource {
   readonly files: readonly string[];
   /** Directories in which a new file could match a pattern. */
   readonly directories: readonly string[];
+  /** The patterns that look there. */
+  readonly patterns: readonly string[];
 }
 
 export interface GatewayConfig {

@@ -26,6 +26,23 @@ export function expandGlob(pattern: string, directory: string, files: ConfigFile
   return { paths: [...walk.paths].sort(), directories: [...walk.directories].sort(), tooMany: walk.tooMany };
 }
 
+/**
+ * Whether a change at this absolute path may change what a pattern names: it matches the pattern, or is a directory on
+ * the way to something that would.
+ */
+export function mayMatch(pattern: string, path: string): boolean {
+  const wanted = pattern.split('/').filter((segment) => segment !== '' && segment !== '.');
+  const given = path.split('/').filter((segment) => segment !== '');
+  const from = (want: number, have: number): boolean => {
+    const segment = wanted[want];
+    if (have === given.length) return true;
+    if (segment === undefined) return false;
+    if (segment === '**') return from(want + 1, have) || from(want, have + 1);
+    return matcher(segment)(given[have] ?? '') && from(want + 1, have + 1);
+  };
+  return from(0, 0);
+}
+
 interface Walk {
   readonly files: ConfigFiles;
   readonly paths: Set<string>;

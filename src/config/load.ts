@@ -1,6 +1,6 @@
-import { resolve as absolutePath } from 'node:path';
+import { resolve as absolutePath, dirname } from 'node:path';
 import { GatewayError } from '../core/errors.ts';
-import type { Config } from './config.ts';
+import type { Config, ConfigSource } from './config.ts';
 import { type ConfigFiles, systemFiles } from './files.ts';
 import { describeProblem, inOrder, type Problem } from './problem.ts';
 import { resolveConfig } from './resolve.ts';
@@ -8,7 +8,13 @@ import { readSources } from './sources.ts';
 
 export type Loaded =
   | { readonly outcome: 'loaded'; readonly config: Config; readonly warnings: readonly Problem[] }
-  | { readonly outcome: 'invalid'; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] };
+  | {
+      readonly outcome: 'invalid';
+      readonly problems: readonly Problem[];
+      readonly warnings: readonly Problem[];
+      /** What was read, and has to be watched for the mistake to be mended. */
+      readonly source: ConfigSource;
+    };
 
 export interface LoadOptions {
   /** What an observe mode's end is measured from. */
@@ -34,7 +40,11 @@ export function loadConfig(
   });
   const warnings = inOrder([...sources.warnings, ...resolved.warnings]);
   const problems = inOrder([...sources.problems, ...resolved.problems]);
-  if (problems.length > 0 || resolved.config === null) return { outcome: 'invalid', problems, warnings };
+  if (problems.length > 0 || resolved.config === null) {
+    const { files: read, directories, patterns } = sources;
+    const source = { path: absolute, directory: dirname(absolute), files: read, directories, patterns };
+    return { outcome: 'invalid', problems, warnings, source };
+  }
   return { outcome: 'loaded', config: resolved.config, warnings };
 }
 

@@ -83,7 +83,7 @@ export function resolveConfig(path: string, sources: Sources, context: ResolveCo
   if (sources.policies.length === 0) {
     warnings.push(main.document.problemAt(['policies'], 'no policy: everything is refused'));
   }
-  const { directories, files, policies } = sources;
+  const { directories, files, patterns, policies } = sources;
   const config: Config = {
     gateway,
     listeners,
@@ -94,7 +94,7 @@ export function resolveConfig(path: string, sources: Sources, context: ResolveCo
     durability: main.value.audit.durability,
     approvals: { url: main.value.approvals.url ?? null },
     limits: { ...LIMITS, ...definedOnly(main.value.limits) },
-    source: { path, directory: dirname(path), files, directories },
+    source: { path, directory: dirname(path), files, directories, patterns },
   };
   return { config: deepFreeze(config), problems, warnings };
 }

@@ -1,4 +1,4 @@
-import { dirname, relative } from 'node:path';
+import { dirname, isAbsolute, join, relative } from 'node:path';
 import type { z } from 'zod';
 import { type ConfigDocument, readDocument } from './document.ts';
 import type { ConfigFiles } from './files.ts';
@@ -25,6 +25,8 @@ export interface Sources {
   readonly policies: readonly string[];
   readonly files: readonly string[];
   readonly directories: readonly string[];
+  /** Absolute patterns with wildcards. */
+  readonly patterns: readonly string[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -45,6 +47,7 @@ class Reader {
   readonly #policies = new Set<string>();
   readonly #read = new Set<string>();
   readonly #directories = new Set<string>();
+  readonly #patterns = new Set<string>();
   readonly #problems: Problem[] = [];
   readonly #warnings: Problem[] = [];
 
@@ -61,6 +64,7 @@ class Reader {
       policies: [...this.#policies],
       files: [...this.#read, ...this.#policies],
       directories: [...this.#directories],
+      patterns: [...this.#patterns],
       problems: this.#problems,
       warnings: this.#warnings,
     };
@@ -176,6 +180,7 @@ class Reader {
         this.#problems.push(document.problemAt(here, 'expected a file or a pattern'));
         return;
       }
+      if (hasWildcard(pattern)) this.#patterns.add(isAbsolute(pattern) ? pattern : join(directory, pattern));
       const matches = expandGlob(pattern, directory, this.#files);
       for (const listed of matches.directories) this.#directories.add(listed);
       if (matches.tooMany) this.#problems.push(document.problemAt(here, `${pattern} matches too many files`));

@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
-import type { Config } from './config.ts';
+import { dirname, join } from 'node:path';
+import type { Config, ConfigSource } from './config.ts';
 import { systemFiles } from './files.ts';
+import { expandGlob, mayMatch } from './glob.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import type { Problem } from './problem.ts';
+import { errorCode } from './secret.ts';
 
 export interface WatchOptions {
   readonly path: string;
@@ -31,16 +34,23 @@ export interface ConfigWatch {
  * watched, not files, because editors and ConfigMaps replace files instead of writing into them.
  */
 export function watchConfig(options: WatchOptions): ConfigWatch {
-  const watchers = new Map<string, FSWatcher>();
+  const directories = new Directories(() => soon());
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<'applied' | 'refused'> = Promise.resolve('applied');
   let closed = false;
+  let inForce = options.current.source;
+  let followed = inForce;
+  let seen = fingerprint(followed);
 
   const soon = (): void => {
     if (closed) return;
     if (timer !== null) clearTimeout(timer);
-    timer = setTimeout(() => void reload(), options.quiet_ms ?? QUIET_MS);
+    timer = setTimeout(() => void lookAgain(), options.quiet_ms ?? QUIET_MS);
     timer.unref();
+  };
+  /** An event says that something may have changed: the clock of a file, its owner, or nothing at all. */
+  const lookAgain = async (): Promise<void> => {
+    if (fingerprint(followed) !== seen || patternsChanged(followed)) await reload();
   };
   const reload = (): Promise<'applied' | 'refused'> => {
     if (timer !== null) clearTimeout(timer);
@@ -51,43 +61,28 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   };
   const readAndApply = async (): Promise<'applied' | 'refused'> => {
     if (closed) return 'refused';
-    let loaded: Loaded;
     try {
-      loaded = loadConfig(options.path, options.env);
-      if (loaded.outcome === 'loaded') {
-        await options.apply(loaded.config, loaded.warnings);
-        follow(loaded.config);
-        return 'applied';
+      const { loaded, print } = loadStill(options);
+      const source = loaded.outcome === 'loaded' ? loaded.config.source : loaded.source;
+      // Also of one that is refused: whoever mends it may do so in a file that only the new one names.
+      followed = source;
+      seen = print;
+      directories.follow([inForce, source]);
+      if (loaded.outcome === 'invalid') {
+        options.refused(loaded.problems, null);
+        return 'refused';
       }
+      await options.apply(loaded.config, loaded.warnings);
+      inForce = source;
+      directories.follow([source]);
+      return 'applied';
     } catch (error) {
       options.refused([], error);
       return 'refused';
     }
-    options.refused(loaded.problems, null);
-    return 'refused';
-  };
-  const follow = (config: Config): void => {
-    const wanted = directoriesOf(config);
-    for (const [directory, watcher] of watchers) {
-      if (wanted.has(directory)) continue;
-      watcher.close();
-      watchers.delete(directory);
-    }
-    for (const directory of wanted) {
-      if (watchers.has(directory) || closed || !systemFiles.exists(directory)) continue;
-      const watcher = watch(directory, { persistent: false }, (_event, name) => {
-        if (name === null || concerns(config, directory, name)) soon();
-      });
-      // A directory that disappears takes its watcher along; SIGHUP still works.
-      watcher.on('error', () => {
-        watcher.close();
-        watchers.delete(directory);
-      });
-      watchers.set(directory, watcher);
-    }
   };
 
-  follow(options.current);
+  directories.follow([followed]);
   const onSignal = (): void => void reload();
   if (options.signal !== false) process.on('SIGHUP', onSignal);
   return {
@@ -96,20 +91,90 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
       closed = true;
       if (timer !== null) clearTimeout(timer);
       process.removeListener('SIGHUP', onSignal);
-      for (const watcher of watchers.values()) watcher.close();
-      watchers.clear();
+      directories.follow([]);
     },
   };
 }
 
-function directoriesOf(config: Config): ReadonlySet<string> {
-  return new Set([...config.source.files.map((file) => dirname(file)), ...config.source.directories]);
+/** The configuration as it was at one moment: what changes while it is read is read again. */
+function loadStill(options: WatchOptions): { readonly loaded: Loaded; readonly print: string } {
+  let before: string | null = null;
+  for (let reading = 1; ; reading++) {
+    const loaded = loadConfig(options.path, options.env);
+    const print = fingerprint(loaded.outcome === 'loaded' ? loaded.config.source : loaded.source);
+    if (print === before || reading === READINGS_MAX) return { loaded, print };
+    before = print;
+  }
 }
 
-/** The data directory may lie beside the configuration, and changes all the time. */
-function concerns(config: Config, directory: string, name: string): boolean {
-  const path = `${directory}/${name}`;
-  return config.gateway.dataDir !== path && !/(^\.|~$|\.sw[a-z]$|\.tmp$)/.test(name.replace(/^\.\.data/, 'data'));
+/** The directories that are watched, and what in them matters. */
+class Directories {
+  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #changed: () => void;
+  #sources: readonly ConfigSource[] = [];
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  follow(sources: readonly ConfigSource[]): void {
+    this.#sources = sources;
+    const wanted = new Set(sources.flatMap(directoriesOf));
+    for (const [directory, watcher] of this.#watchers) {
+      if (wanted.has(directory)) continue;
+      watcher.close();
+      this.#watchers.delete(directory);
+    }
+    for (const directory of wanted) {
+      if (!this.#watchers.has(directory) && systemFiles.exists(directory)) this.#watch(directory);
+    }
+  }
+
+  #watch(directory: string): void {
+    const watcher = watch(directory, { persistent: false }, (_event, name) => {
+      if (name === null || this.#sources.some((source) => concerns(source, directory, name))) this.#changed();
+    });
+    // A directory that disappears takes its watcher along; SIGHUP still works.
+    watcher.on('error', () => {
+      watcher.close();
+      this.#watchers.delete(directory);
+    });
+    this.#watchers.set(directory, watcher);
+  }
+}
+
+function directoriesOf(source: ConfigSource): readonly string[] {
+  return [...source.files.map((file) => dirname(file)), ...source.directories];
+}
+
+/**
+ * Other things may lie in these directories and change all the time: a log, the data. `..data` is the link that
+ * Kubernetes turns when a ConfigMap changes; the files in it keep their names.
+ */
+function concerns(source: ConfigSource, directory: string, name: string): boolean {
+  const path = join(directory, name);
+  return name === '..data' || source.files.includes(path) || source.patterns.some((pattern) => mayMatch(pattern, path));
+}
+
+/** What the files of a configuration hold. */
+function fingerprint(source: ConfigSource): string {
+  const hash = createHash('sha256');
+  for (const file of source.files) {
+    let text: string;
+    try {
+      text = systemFiles.read(file);
+    } catch (error) {
+      text = errorCode(error);
+    }
+    hash.update(`${file}\0${text.length}\0${text}`);
+  }
+  return hash.digest('hex');
+}
+
+/** A file has come that a pattern names. One that went has changed the fingerprint. */
+function patternsChanged({ files, patterns }: ConfigSource): boolean {
+  return patterns.some((pattern) => expandGlob(pattern, '/', systemFiles).paths.some((path) => !files.includes(path)));
 }
 
 const QUIET_MS = 200;
+const READINGS_MAX = 5;

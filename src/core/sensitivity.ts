@@ -74,6 +74,8 @@ const PUBLIC_FIELDS: ReadonlySet<string> = new Set([
   'epoch',
   'digest',
   'version',
+  'kind',
+  'policy',
   'policies',
   'targets',
   'sessions',

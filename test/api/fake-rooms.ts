@@ -227,14 +227,21 @@ export function fakeRooms(): FakeRooms {
         findings: [],
         observed: false,
       }),
-      test: async (input) => ({
-        passed: input.tests.length,
-        failed: 1,
-        cases: [
-          ...input.tests.map(({ file }) => ({ file, name: 'agents read', passed: true, message: null })),
-          { file: 'x.test.yaml', name: 'agents drop', passed: false, message: 'expected refuse, got allow' },
-        ],
-      }),
+      test: async (input) => {
+        if (input.policies?.some(({ text }) => text.includes('nonsense'))) {
+          throw new GatewayError('CONFIG_INVALID', 'p.cedar:1: not Cedar (and 1 more)', {
+            problems: ['p.cedar:1: not Cedar', 'p.cedar:2: not Cedar either\u001b[2J'],
+          });
+        }
+        return {
+          passed: input.tests.length,
+          failed: 1,
+          cases: [
+            ...input.tests.map(({ file }) => ({ file, name: 'agents read', passed: true, message: null })),
+            { file: 'x.test.yaml', name: 'agents drop', passed: false, message: 'expected refuse, got allow' },
+          ],
+        };
+      },
       observed: async () =>
         page([
           {

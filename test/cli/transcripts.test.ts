@@ -58,7 +58,7 @@ const rooms: Rooms = {
       problemsMore: broken ? 2 : 0,
       unsigned: broken ? 0 : 1,
       anchored: since.length > 0,
-      notes: [],
+      notes: since.length > 0 ? [] : ['tail not anchored'],
     };
   },
   checkBundle: async (bundle) =>

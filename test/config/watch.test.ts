@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -58,6 +58,34 @@ describe('a running configuration', () => {
   test('changes when a policy does', async () => {
     writeFileSync(join(directory, 'p.cedar'), 'permit (principal, action, resource);');
     await until(() => applied.length > 0);
+  });
+
+  test('is not read again for what changes beside it: a log, the data', async () => {
+    writeFileSync(join(directory, 'serve.log'), 'a line\n');
+    writeFileSync(path(), text('one'));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(applied).toEqual([]);
+  });
+
+  test('changes when a file comes that a pattern names, in a directory that comes with it', async () => {
+    writeFileSync(path(), `${text('globs')}include: [./teams/*/targets.yaml]\n`);
+    mkdirSync(join(directory, 'teams'));
+    await until(() => applied.length > 0);
+    const before = applied.length;
+    mkdirSync(join(directory, 'teams/sales'));
+    writeFileSync(join(directory, 'teams/sales/targets.yaml'), '[]');
+    await watching?.reload();
+    await until(() => applied.at(-1)?.source.files.some((file) => file.endsWith('targets.yaml')) === true);
+    expect(applied.length).toBeGreaterThan(before);
+  });
+
+  test('that was refused is read again when the mistake is mended in a file that only it names', async () => {
+    writeFileSync(join(directory, 'team.yaml'), 'targets: [3]\n');
+    writeFileSync(path(), `${text('mended')}include: [./team.yaml]\n`);
+    await until(() => refused.length > 0);
+    writeFileSync(join(directory, 'team.yaml'), 'targets: []\n');
+    await until(() => applied.length > 0);
+    expect(applied.at(-1)?.gateway.name).toBe('mended');
   });
 
   test('changes on SIGHUP', async () => {

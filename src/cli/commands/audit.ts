@@ -63,11 +63,7 @@ function verifiedText(verified: VerifiedLog): string {
   if (verified.whole) {
     lines.push(`whole: ${verified.size} entries are exactly what ${verified.origin ?? '?'} signed`);
     if (verified.root !== null) lines.push(`  root ${verified.root}`);
-    lines.push(
-      verified.anchored
-        ? '  nothing was cut off since the checkpoint kept elsewhere'
-        : '  whether its end was cut off cannot be known: no checkpoint kept elsewhere (--since)',
-    );
+    if (verified.anchored) lines.push('  nothing was cut off since the checkpoint kept elsewhere');
   } else {
     lines.push(verified.firstBad === null ? 'NOT whole' : `NOT whole: the first bad entry is ${verified.firstBad}`);
   }
