@@ -268,6 +268,14 @@ export const HARMLESS_VOLATILE: Readonly<Record<string, string>> = {
   pg_is_wal_replay_paused: 'a fact about the server',
 };
 
+/** The system's own helpers of the information schema's views. */
+const INFORMATION_SCHEMA_HELPERS: ReadonlySet<string> = new Set(
+  `_pg_expandarray _pg_index_position _pg_truetypid _pg_truetypmod _pg_char_max_length _pg_char_octet_length
+  _pg_numeric_precision _pg_numeric_precision_radix _pg_numeric_scale _pg_datetime_precision _pg_interval_type`.split(
+    /\s+/,
+  ),
+);
+
 /** Extensions whose own C functions compute on their arguments only, when these are immutable or stable. */
 export const HARMLESS_EXTENSIONS: ReadonlySet<string> = new Set([
   'citext',
@@ -307,6 +315,7 @@ export function harmlessFunction(
   if (kind === 'p') return false;
   if (schema === 'pg_catalog' && extension === null)
     return HARMLESS_FUNCTIONS.has(name) || Object.hasOwn(HARMLESS_VOLATILE, name);
+  if (schema === 'information_schema') return INFORMATION_SCHEMA_HELPERS.has(name);
   // Only a superuser can make or change a function in C.
   if (extension === null || language !== 'c' || !HARMLESS_EXTENSIONS.has(extension)) return false;
   return volatility !== 'v' || HARMLESS_EXTENSION_VOLATILE.test(name);

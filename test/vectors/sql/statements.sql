@@ -1,0 +1,357 @@
+SELECT 1
+SELECT 1 AS one, 'two' AS two, NULL, TRUE, 1.5e3, B'101', X'1F'
+SELECT -1, +2, - (3), 5 % 2, 2 ^ 3, |/ 4, @ -3, ~ 1, 1 << 2, 5 & 1, 5 | 1, 5 # 1
+SELECT 'a' || 'b', 'a' 'b'
+SELECT E'\n\t\\', U&'d\0061t', $$dollar$$, $tag$dol$lar$tag$
+SELECT DATE '2024-01-01', TIMESTAMP '2024-01-01 00:00', INTERVAL '1' DAY, INTERVAL '1 year 2 mons', TIME '10:00'
+SELECT INTERVAL '1 2:03' DAY TO MINUTE, INTERVAL(3) '1.23456'
+SELECT 1::int8, CAST('1' AS numeric(10, 2)), '{1,2}'::int[], 'x'::varchar(3), int4 '7'
+SELECT a.id, a.x AS ex, a.* FROM a
+SELECT * FROM a, b WHERE a.id = b.id
+SELECT * FROM a CROSS JOIN b
+SELECT * FROM a NATURAL LEFT JOIN b
+SELECT * FROM a FULL OUTER JOIN b USING (id) AS j
+SELECT * FROM a RIGHT JOIN b ON a.id = b.id AND a.x <> b.x
+SELECT * FROM (a JOIN b USING (id)) AS j (p, q, r, s, t)
+SELECT * FROM (SELECT id FROM a) AS s (ident)
+SELECT * FROM a LEFT JOIN LATERAL (SELECT * FROM b WHERE b.id = a.id LIMIT 1) l ON TRUE
+SELECT * FROM generate_series(1, 10) WITH ORDINALITY AS g (n, o)
+SELECT * FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3)) AS r (p, q)
+SELECT * FROM json_to_recordset('[{"a":1}]') AS j (a int, b text)
+SELECT * FROM unnest(ARRAY[1, 2], ARRAY['a', 'b']) AS u (n, t)
+SELECT * FROM a TABLESAMPLE BERNOULLI (10) REPEATABLE (42)
+SELECT * FROM ONLY a
+SELECT * FROM a AS t1 (one, two, three)
+SELECT x, count(*) FROM a GROUP BY x HAVING count(*) > 1
+SELECT x, y, sum(id) FROM a GROUP BY ROLLUP (x, y)
+SELECT x, y, sum(id), grouping(x) FROM a GROUP BY CUBE (x, y), GROUPING SETS ((x), ())
+SELECT x FROM a GROUP BY DISTINCT ROLLUP (x), ROLLUP (x)
+SELECT DISTINCT x FROM a
+SELECT DISTINCT ON (x) x, y FROM a ORDER BY x, y DESC NULLS LAST
+SELECT x FROM a ORDER BY 1
+SELECT x AS ex FROM a ORDER BY ex USING <
+SELECT x FROM a ORDER BY lower(x) COLLATE "C" ASC NULLS FIRST
+SELECT x FROM a LIMIT 10 OFFSET 5
+SELECT x FROM a OFFSET 5 ROWS FETCH NEXT 10 ROWS ONLY
+SELECT x FROM a ORDER BY x FETCH FIRST 3 ROWS WITH TIES
+SELECT x FROM a LIMIT ALL
+SELECT x FROM a FOR UPDATE
+SELECT x FROM a FOR NO KEY UPDATE OF a NOWAIT
+SELECT x FROM a FOR SHARE SKIP LOCKED
+SELECT x FROM a UNION SELECT x FROM b
+SELECT x FROM a UNION ALL SELECT x FROM b ORDER BY x LIMIT 1
+(SELECT x FROM a LIMIT 1) UNION (SELECT x FROM b LIMIT 1)
+SELECT x FROM a INTERSECT SELECT x FROM b EXCEPT ALL SELECT 'z'
+VALUES (1, 'a'), (2, 'b')
+VALUES (1), (2) ORDER BY 1 LIMIT 1
+TABLE a
+WITH w AS (SELECT * FROM a) SELECT * FROM w
+WITH w (p, q, r) AS MATERIALIZED (SELECT * FROM a) SELECT p FROM w
+WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT * FROM n
+WITH RECURSIVE t2 (id, x) AS (SELECT id, x FROM a UNION SELECT a.id, a.x FROM a, t2) SEARCH DEPTH FIRST BY id SET ordercol SELECT * FROM t2 ORDER BY ordercol
+WITH RECURSIVE t2 (id) AS (SELECT id FROM a UNION ALL SELECT a.id FROM a, t2) CYCLE id SET is_cycle USING path SELECT * FROM t2
+WITH one AS (SELECT 1 AS n), two AS (SELECT n + 1 AS n FROM one) SELECT * FROM two, one
+WITH d AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM d
+SELECT (SELECT max(id) FROM a), EXISTS (SELECT 1 FROM b), ARRAY(SELECT id FROM a)
+SELECT id FROM a WHERE id IN (SELECT id FROM b)
+SELECT id FROM a WHERE id = ANY (ARRAY[1, 2]) OR id > ALL (SELECT id FROM b)
+SELECT id FROM a WHERE (id, x) = (1, 'a')
+SELECT id FROM a WHERE (id, x) IN ((1, 'a'), (2, 'b'))
+SELECT id FROM a WHERE ROW (id, x) < ROW (1, 'b')
+SELECT id FROM a WHERE (id, x) = (SELECT 1, 'a')
+SELECT id FROM a WHERE id BETWEEN 1 AND 10 AND x NOT BETWEEN SYMMETRIC 'a' AND 'b'
+SELECT id FROM a WHERE x LIKE 'a%' ESCAPE '!' OR x NOT ILIKE 'b_' OR x SIMILAR TO '(a|b)%'
+SELECT id FROM a WHERE x ~ '^a' OR x !~* 'b' OR x ^@ 'c'
+SELECT id FROM a WHERE x IS NULL OR y IS NOT NULL OR (id = 1) IS NOT TRUE OR x IS DISTINCT FROM y
+SELECT id FROM a WHERE x IS JSON OR y IS NOT JSON OBJECT
+SELECT id FROM a WHERE x ISNULL OR y NOTNULL
+SELECT id FROM a WHERE NOT (id = 1 OR id = 2) AND (x, y) IS NOT NULL
+SELECT (DATE '2024-01-01', DATE '2024-02-01') OVERLAPS (DATE '2024-01-15', INTERVAL '1 day')
+SELECT CASE x WHEN 'a' THEN 1 WHEN 'b' THEN 2 ELSE 3 END FROM a
+SELECT CASE WHEN id > 1 THEN 'big' END FROM a
+SELECT coalesce(x, y, 'z'), nullif(x, y), greatest(1, 2), least(1, 2) FROM a
+SELECT extract(year FROM now()), substring('abc' FROM 1 FOR 2), position('b' IN 'abc'), overlay('abc' PLACING 'x' FROM 2)
+SELECT trim(BOTH 'x' FROM 'xax'), trim('a'), ltrim('a'), normalize('a', NFC), 'a' IS NFC NORMALIZED
+SELECT substring('abc' SIMILAR 'a#"b#"c' ESCAPE '#'), substring('abc', '^a')
+SELECT current_date, current_time(0), current_timestamp, localtime, localtimestamp(3), current_user, session_user, user, current_catalog, current_schema, current_role
+SELECT now() AT TIME ZONE 'UTC', timezone('UTC', now()), now()::date + 1, age(now())
+SELECT now() AT LOCAL
+SELECT array_agg(x ORDER BY y DESC), string_agg(DISTINCT x, ','), count(DISTINCT x) FILTER (WHERE id > 1) FROM a
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id), mode() WITHIN GROUP (ORDER BY x) FROM a
+SELECT row_number() OVER (PARTITION BY x ORDER BY y), rank() OVER w, lag(id, 1) OVER w FROM a WINDOW w AS (ORDER BY id)
+SELECT sum(id) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 FOLLOWING EXCLUDE TIES) FROM a
+SELECT sum(id) OVER (ORDER BY id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW), first_value(x) OVER (ORDER BY id GROUPS 2 PRECEDING) FROM a
+SELECT ARRAY[1, 2][1], (ARRAY[[1, 2], [3, 4]])[1:2][2], '{1,2,3}'::int[] @> ARRAY[1]
+SELECT '{"a": {"b": 1}}'::jsonb -> 'a' ->> 'b', '{"a":1}'::jsonb #> '{a}', '{"a":1}'::jsonb ? 'a', '{"a":1}'::jsonb || '{"b":2}'
+SELECT jsonb_path_query('{"a":1}', '$.a'), jsonb_build_object('a', 1), to_jsonb(a) FROM a
+SELECT ('{"a":1}'::jsonb)['a'], jsonb_set('{"a":1}', '{a}', '2')
+SELECT JSON_OBJECT('a': 1, 'b': NULL ABSENT ON NULL), JSON_ARRAY(1, 2), JSON_ARRAY(SELECT id FROM a)
+SELECT JSON_OBJECTAGG(x: id), JSON_ARRAYAGG(id ORDER BY id) FROM a
+SELECT JSON_VALUE('{"a":1}', '$.a' RETURNING int DEFAULT 0 ON EMPTY), JSON_QUERY('{"a":[1]}', '$.a' WITH WRAPPER), JSON_EXISTS('{"a":1}', '$.a')
+SELECT JSON('{"a":1}'), JSON_SCALAR(1), JSON_SERIALIZE('{}' RETURNING text)
+SELECT * FROM JSON_TABLE('[{"a":1}]', '$[*]' COLUMNS (n FOR ORDINALITY, a int PATH '$.a', NESTED PATH '$.b[*]' COLUMNS (c text PATH '$'))) AS jt
+SELECT * FROM XMLTABLE('/r/i' PASSING '<r><i>1</i></r>' COLUMNS i int PATH '.')
+SELECT xmlelement(NAME e, xmlattributes(1 AS a), 'c'), xmlforest(x AS ex), xmlconcat('<a/>', '<b/>'), xmlpi(NAME php), xmlparse(DOCUMENT '<a/>'), xmlserialize(CONTENT '<a/>' AS text) FROM a
+SELECT xmlexists('//a' PASSING '<a/>'), '<a/>' IS DOCUMENT, xmlagg(x::xml) FROM a
+SELECT to_tsvector('english', x) @@ to_tsquery('a & b'), ts_rank(to_tsvector(x), plainto_tsquery('a')), ts_headline(x, to_tsquery('a')) FROM a
+SELECT '[1,5)'::int4range @> 3, int4range(1, 5) && int4range(2, 3), numrange(1, 2), '{[1,2)}'::int4multirange
+SELECT '10.0.0.1'::inet << '10.0.0.0/8'::cidr, macaddr '08:00:2b:01:02:03', point(1, 2) <-> point(3, 4), box '(1,1),(0,0)'
+SELECT gen_random_uuid(), random(), clock_timestamp(), md5('a'), sha256('a'), encode('a', 'hex'), decode('61', 'hex')
+SELECT upper(x), lower(x), initcap(x), length(x), char_length(x), left(x, 1), right(x, 1), lpad(x, 3), reverse(x), replace(x, 'a', 'b'), split_part(x, ',', 1), regexp_replace(x, 'a', 'b', 'g'), translate(x, 'a', 'b'), repeat(x, 2), concat(x, y), concat_ws(',', x, y), format('%s', x), to_char(now(), 'YYYY'), ascii(x), chr(65) FROM a
+SELECT abs(-1), ceil(1.2), floor(1.2), round(1.234, 2), trunc(1.5), mod(5, 2), power(2, 3), sqrt(4), ln(1), log(10), exp(1), sign(-1), pi(), width_bucket(1, 0, 10, 5), gcd(4, 6)
+SELECT min(id), max(id), avg(id), sum(id), count(id), bool_and(id > 1), every(id > 1), bit_or(id), stddev(id), variance(id), corr(id, id), json_agg(x), jsonb_object_agg(x, y) FROM a
+SELECT to_date('2024', 'YYYY'), to_timestamp(0), to_number('1', '9'), date_trunc('day', now()), date_part('year', now()), make_date(2024, 1, 1), make_interval(days => 1), justify_days(INTERVAL '40 days')
+SELECT pg_typeof(1), version(), current_setting('search_path'), pg_backend_pid(), txid_current_if_assigned(), inet_client_addr()
+SELECT pg_size_pretty(pg_relation_size('a'::regclass)), pg_table_size('a'), pg_total_relation_size('a'), obj_description('a'::regclass)
+SELECT 'a'::regclass::oid, to_regclass('a'), 'int4'::regtype
+SELECT a FROM a
+SELECT (a).id, (a).* FROM a
+SELECT row_to_json(a), a::text FROM a
+SELECT id(a) FROM a
+SELECT ctid, xmin, tableoid::regclass FROM a
+SELECT $1, $2::int + 1, $3::text[]
+SELECT public.a.id FROM public.a
+SELECT postgres.public.a.id FROM postgres.public.a
+SELECT FROM a
+SELECT ALL id FROM a
+SELECT "id", "x" AS "Ex" FROM "a"
+SELECT id AS "select", x value, y name FROM a
+SELECT x COLLATE "C" < y COLLATE "POSIX" FROM a
+SELECT 1 OPERATOR(pg_catalog.+) 2
+SELECT make_interval(hours => 2), make_date(year := 2024, month := 1, day := 1)
+SELECT concat(VARIADIC ARRAY['a', 'b'])
+SELECT * FROM information_schema.columns WHERE table_name = 'a'
+SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public'
+SELECT * FROM pg_catalog.pg_settings WHERE name LIKE 'work%'
+SELECT * FROM pg_stat_user_tables
+SELECT * FROM pg_locks
+INSERT INTO a VALUES (1, 'x', 'y')
+INSERT INTO a (id, x) VALUES (1, 'x'), (2, DEFAULT)
+INSERT INTO a DEFAULT VALUES
+INSERT INTO a SELECT * FROM b
+INSERT INTO a (id) SELECT id FROM b WHERE x = 'y' RETURNING id
+INSERT INTO a AS tgt (id) VALUES (1) ON CONFLICT (id) DO NOTHING
+INSERT INTO a (id, x) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET x = excluded.x, y = a.y WHERE a.x <> excluded.x RETURNING *
+INSERT INTO a (id, x) VALUES (1, 'x') ON CONFLICT ON CONSTRAINT a_pkey DO UPDATE SET (x, y) = (excluded.x, 'z')
+INSERT INTO a (id) OVERRIDING SYSTEM VALUE VALUES (1)
+INSERT INTO a (id) OVERRIDING USER VALUE SELECT 1
+WITH s AS (SELECT 1 AS id) INSERT INTO a (id) SELECT id FROM s
+INSERT INTO a VALUES ((SELECT max(id) FROM b), upper('x'), now()::text)
+UPDATE a SET x = 'z'
+UPDATE a SET x = DEFAULT, y = y || 'z' WHERE id = 1
+UPDATE a AS t1 SET x = b.x FROM b WHERE b.id = t1.id RETURNING t1.*
+UPDATE a SET (x, y) = (SELECT x, y FROM b WHERE b.id = a.id)
+UPDATE a SET (x, y) = ROW ('p', 'q') WHERE id IN (1, 2)
+UPDATE ONLY a SET x = 'z' WHERE CURRENT OF cur
+WITH s AS (SELECT id FROM b) UPDATE a SET x = 'y' FROM s WHERE s.id = a.id
+UPDATE a SET x = old.x RETURNING old.x, new.x
+DELETE FROM a
+DELETE FROM a WHERE id = 1 RETURNING *
+DELETE FROM a USING b WHERE a.id = b.id
+DELETE FROM ONLY a AS t1 WHERE t1.id > 5
+WITH s AS (SELECT id FROM b) DELETE FROM a USING s WHERE a.id = s.id
+MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN UPDATE SET x = b.x WHEN NOT MATCHED THEN INSERT (id, x) VALUES (b.id, b.x)
+MERGE INTO a AS t1 USING (SELECT * FROM b) AS s ON t1.id = s.id WHEN MATCHED AND s.x = 'z' THEN DELETE WHEN MATCHED THEN DO NOTHING
+MERGE INTO a USING b ON a.id = b.id WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN NOT MATCHED BY TARGET THEN INSERT DEFAULT VALUES
+TRUNCATE a
+TRUNCATE TABLE a, b RESTART IDENTITY CASCADE
+COPY a TO STDOUT
+COPY a (id, x) FROM STDIN WITH (FORMAT csv, HEADER true, DELIMITER ',', NULL 'x')
+COPY (SELECT * FROM a WHERE id > 1) TO STDOUT WITH CSV HEADER
+COPY a FROM STDIN WHERE id > 1
+COPY a TO STDOUT (FORMAT binary)
+BEGIN
+BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE
+START TRANSACTION READ ONLY
+COMMIT
+COMMIT AND CHAIN
+END
+ROLLBACK
+ABORT AND NO CHAIN
+SAVEPOINT s
+RELEASE SAVEPOINT s
+ROLLBACK TO SAVEPOINT s
+PREPARE TRANSACTION 'gid'
+COMMIT PREPARED 'gid'
+ROLLBACK PREPARED 'gid'
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
+SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY
+SET CONSTRAINTS ALL DEFERRED
+SET statement_timeout = '5s'
+SET LOCAL work_mem TO '64MB'
+SET TIME ZONE 'Europe/Berlin'
+SET TIME ZONE LOCAL
+SET DateStyle = ISO, DMY
+SET NAMES 'UTF8'
+SET application_name TO psql
+SET extra_float_digits = 3
+SET work_mem TO DEFAULT
+SET search_path TO app, public
+SET ROLE NONE
+SET SESSION AUTHORIZATION DEFAULT
+SET XML OPTION DOCUMENT
+RESET statement_timeout
+RESET ALL
+SHOW search_path
+SHOW ALL
+SHOW TIME ZONE
+SHOW TRANSACTION ISOLATION LEVEL
+DISCARD PLANS
+DISCARD TEMP
+EXPLAIN SELECT * FROM a
+EXPLAIN ANALYZE SELECT * FROM a
+EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM a
+EXPLAIN VERBOSE UPDATE a SET x = 'y'
+EXPLAIN (COSTS off) CREATE TABLE c2 AS SELECT 1
+PREPARE q (int) AS SELECT $1
+DEALLOCATE q
+DEALLOCATE PREPARE ALL
+DECLARE cur CURSOR FOR SELECT * FROM a
+DECLARE cur BINARY INSENSITIVE SCROLL CURSOR WITH HOLD FOR SELECT * FROM a ORDER BY id
+CLOSE cur
+CLOSE ALL
+LISTEN chan
+UNLISTEN *
+NOTIFY chan, 'payload'
+LOCK TABLE a
+LOCK TABLE ONLY a, b IN ACCESS EXCLUSIVE MODE NOWAIT
+CHECKPOINT
+VACUUM
+VACUUM (FULL, ANALYZE, VERBOSE) a (id)
+ANALYZE a (id, x)
+CLUSTER a USING a_pkey
+REINDEX TABLE a
+REINDEX (CONCURRENTLY) INDEX i1
+LOAD 'auto_explain'
+CREATE TABLE c1 (id int PRIMARY KEY, x text NOT NULL DEFAULT 'a', y int REFERENCES b (id) ON DELETE CASCADE, CHECK (id > 0), UNIQUE (x, y))
+CREATE TABLE IF NOT EXISTS c1 (id bigint GENERATED ALWAYS AS IDENTITY, d date DEFAULT now(), g int GENERATED ALWAYS AS (id * 2) STORED)
+CREATE TEMP TABLE scratch (id serial) ON COMMIT DROP
+CREATE UNLOGGED TABLE c1 (LIKE a INCLUDING ALL)
+CREATE TABLE c1 (id int, EXCLUDE USING gist (id WITH =)) INHERITS (a) WITH (fillfactor = 70) TABLESPACE pg_default
+CREATE TABLE parted (id int, d date) PARTITION BY RANGE (d)
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO (MAXVALUE)
+CREATE TABLE parted_2 PARTITION OF parted DEFAULT
+CREATE TABLE parted_3 PARTITION OF parted FOR VALUES IN (1, 2)
+CREATE TABLE parted_4 PARTITION OF parted FOR VALUES WITH (MODULUS 4, REMAINDER 0)
+CREATE TABLE c1 AS SELECT * FROM a WITH NO DATA
+CREATE TABLE c1 AS TABLE a
+SELECT * INTO TABLE c1 FROM a
+ALTER TABLE a ADD COLUMN z int DEFAULT 1 CHECK (z > 0)
+ALTER TABLE IF EXISTS a DROP COLUMN IF EXISTS z CASCADE, ALTER COLUMN x TYPE varchar(10) USING x::varchar(10)
+ALTER TABLE a ALTER x SET NOT NULL, ALTER y DROP DEFAULT, ALTER y SET DEFAULT 'q', ALTER y SET STATISTICS 100
+ALTER TABLE a ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES b (id) NOT VALID
+ALTER TABLE a VALIDATE CONSTRAINT fk, DROP CONSTRAINT fk
+ALTER TABLE a RENAME TO a2
+ALTER TABLE a RENAME COLUMN x TO x2
+ALTER TABLE a SET SCHEMA app
+ALTER TABLE a OWNER TO postgres
+ALTER TABLE a ENABLE ROW LEVEL SECURITY
+ALTER TABLE a DISABLE TRIGGER ALL
+ALTER TABLE parted ATTACH PARTITION c1 FOR VALUES FROM (1) TO (2)
+ALTER TABLE parted DETACH PARTITION c1 CONCURRENTLY
+ALTER TABLE a CLUSTER ON a_pkey, SET (fillfactor = 50), REPLICA IDENTITY FULL
+DROP TABLE IF EXISTS a, app.b CASCADE
+CREATE INDEX i1 ON a (x)
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i1 ON a USING btree (lower(x) COLLATE "C" text_pattern_ops DESC NULLS LAST) INCLUDE (y) WHERE id > 1
+ALTER INDEX i1 RENAME TO i2
+DROP INDEX CONCURRENTLY i1
+CREATE VIEW v1 AS SELECT id FROM a
+CREATE OR REPLACE TEMP VIEW v1 (p) WITH (security_barrier) AS SELECT id FROM a WITH CHECK OPTION
+CREATE RECURSIVE VIEW v1 (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM v1
+ALTER VIEW v1 ALTER COLUMN p SET DEFAULT 1
+DROP VIEW v1
+CREATE MATERIALIZED VIEW m1 AS SELECT x, count(*) FROM a GROUP BY x
+REFRESH MATERIALIZED VIEW CONCURRENTLY m1
+DROP MATERIALIZED VIEW m1
+CREATE SEQUENCE s1 START 10 INCREMENT BY 5 OWNED BY a.id
+ALTER SEQUENCE s1 RESTART WITH 1
+DROP SEQUENCE s1
+CREATE SCHEMA app2 AUTHORIZATION postgres
+CREATE SCHEMA app3 CREATE TABLE t3 (id int) CREATE VIEW v3 AS SELECT * FROM t3
+ALTER SCHEMA app RENAME TO app9
+DROP SCHEMA app CASCADE
+CREATE TYPE e1 AS ENUM ('a', 'b')
+ALTER TYPE e1 ADD VALUE 'c' AFTER 'b'
+CREATE TYPE c9 AS (id int, x text)
+ALTER TYPE c9 ADD ATTRIBUTE y int
+CREATE TYPE r1 AS RANGE (subtype = float8)
+DROP TYPE e1
+CREATE DOMAIN d1 AS int CHECK (VALUE > 0) NOT NULL
+ALTER DOMAIN d1 ADD CONSTRAINT c CHECK (VALUE < 100)
+DROP DOMAIN d1
+CREATE FUNCTION f1 (n int, OUT m int) LANGUAGE sql IMMUTABLE AS 'SELECT n + 1'
+CREATE OR REPLACE FUNCTION f1 (n int DEFAULT 1) RETURNS TABLE (p int, q text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = app AS $$ SELECT id, x FROM a WHERE id = n $$
+CREATE FUNCTION f2 (n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF n > 1 THEN RETURN n; END IF; RETURN 0; END $$
+CREATE FUNCTION f3 () RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.x := 'a'; RETURN NEW; END $$
+CREATE FUNCTION f4 () RETURNS int BEGIN ATOMIC SELECT 1; END
+CREATE FUNCTION f5 (n int) RETURNS int RETURN n + 1
+CREATE PROCEDURE p1 () LANGUAGE plpgsql AS $$ BEGIN INSERT INTO a VALUES (1); COMMIT; END $$
+ALTER FUNCTION f1 (int) RENAME TO f9
+ALTER FUNCTION f1 (int) STRICT
+DROP FUNCTION IF EXISTS f1 (int), f2
+DROP PROCEDURE p1
+CALL p1()
+CREATE AGGREGATE agg1 (int) (SFUNC = int4pl, STYPE = int4, INITCOND = '0')
+DROP AGGREGATE agg1 (int)
+CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)
+DROP OPERATOR === (int, int)
+CREATE CAST (text AS c9) WITHOUT FUNCTION
+CREATE COLLATION coll1 (locale = 'C')
+CREATE CONVERSION conv1 FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1
+CREATE TRIGGER t1 BEFORE INSERT OR UPDATE OF x ON a FOR EACH ROW WHEN (NEW.x IS NOT NULL) EXECUTE FUNCTION f3()
+CREATE CONSTRAINT TRIGGER t2 AFTER DELETE ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE PROCEDURE f3('arg')
+DROP TRIGGER t1 ON a
+CREATE EVENT TRIGGER et ON ddl_command_end EXECUTE FUNCTION f3()
+CREATE RULE r1 AS ON INSERT TO a DO ALSO INSERT INTO b VALUES (NEW.id, NEW.x, NEW.y)
+CREATE RULE r2 AS ON DELETE TO a DO INSTEAD NOTHING
+DROP RULE r1 ON a
+CREATE POLICY pol ON a FOR SELECT TO PUBLIC USING (id = 1) WITH CHECK (x = current_user)
+ALTER POLICY pol ON a USING (true)
+DROP POLICY pol ON a
+CREATE STATISTICS st (dependencies) ON x, y FROM a
+DROP STATISTICS st
+CREATE EXTENSION IF NOT EXISTS hstore SCHEMA public
+ALTER EXTENSION hstore UPDATE
+DROP EXTENSION hstore
+CREATE ROLE r WITH LOGIN PASSWORD 'x' VALID UNTIL 'infinity'
+ALTER ROLE r SET work_mem = '1MB'
+ALTER USER r NOSUPERUSER
+DROP ROLE r
+GRANT SELECT, UPDATE (x) ON a TO r WITH GRANT OPTION
+GRANT ALL ON ALL TABLES IN SCHEMA public TO r
+GRANT r TO postgres
+REVOKE ALL ON a FROM PUBLIC CASCADE
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO r
+REASSIGN OWNED BY r TO postgres
+DROP OWNED BY r
+CREATE DATABASE d2 TEMPLATE template0 ENCODING 'UTF8'
+ALTER DATABASE d2 SET work_mem = '1MB'
+DROP DATABASE d2 WITH (FORCE)
+CREATE TABLESPACE ts LOCATION '/tmp/x'
+ALTER SYSTEM SET work_mem = '1MB'
+COMMENT ON TABLE a IS 'a table'
+COMMENT ON COLUMN a.x IS NULL
+COMMENT ON FUNCTION f1 (int) IS 'x'
+SECURITY LABEL ON TABLE a IS 'x'
+CREATE FOREIGN DATA WRAPPER w1
+CREATE SERVER srv FOREIGN DATA WRAPPER w1 OPTIONS (host 'x')
+CREATE USER MAPPING FOR CURRENT_USER SERVER srv OPTIONS (password 'x')
+CREATE FOREIGN TABLE ft (id int) SERVER srv
+IMPORT FOREIGN SCHEMA x FROM SERVER srv INTO public
+CREATE PUBLICATION pub FOR TABLE a WHERE (id > 1), TABLES IN SCHEMA app
+ALTER PUBLICATION pub ADD TABLE b
+DROP PUBLICATION pub
+CREATE SUBSCRIPTION sub CONNECTION 'host=x' PUBLICATION pub
+DROP SUBSCRIPTION sub
+CREATE TEXT SEARCH CONFIGURATION tsc (COPY = english)
+ALTER TEXT SEARCH CONFIGURATION tsc ADD MAPPING FOR word WITH simple
+CREATE ACCESS METHOD am1 TYPE INDEX HANDLER bthandler
+CREATE OPERATOR CLASS oc FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 btint4cmp (int, int)
+CREATE LANGUAGE plfoo
+CREATE TRANSFORM FOR c9 LANGUAGE plpgsql (FROM SQL WITH FUNCTION f1 (internal))
+DO $$ BEGIN NULL; END $$
+DO $$ DECLARE n int := 1; r record; BEGIN FOR r IN SELECT * FROM a LOOP UPDATE b SET x = r.x WHERE id = r.id; END LOOP; WHILE n < 3 LOOP n := n + 1; EXIT WHEN n = 2; END LOOP; RAISE NOTICE 'n %', n; EXCEPTION WHEN division_by_zero THEN NULL; END $$
+SELECT x FROM a WHERE id = 1; UPDATE a SET x = 'y' WHERE id = 1
+SELECT "a"."x" FROM "public"."a" AS "a" WHERE ("a"."id" = 1) ORDER BY "a"."x" ASC LIMIT 21
+SELECT t.oid, t.typname FROM pg_type t WHERE t.typname = 'hstore'
+select a1_0.id, a1_0.x from a a1_0 where a1_0.id = ? and true
