@@ -31,17 +31,18 @@ export interface Closure {
 export interface Vocabulary {
   /** Some rule names this entity. */
   has(key: string): boolean;
-  /** Some rule looks at attributes or claims of principals. */
-  readonly looksInside: boolean;
+  /** Some rule reads this attribute of a principal, or this claim (`#NAME`). */
+  reads(name: string): boolean;
 }
 
 export function vocabularyOf(set: PolicySet): Vocabulary {
   const names = new Set(set.rules.flatMap((rule) => rule.names));
-  return { has: (key) => names.has(key), looksInside: set.rules.some((rule) => rule.looksInside) };
+  const reads = new Set(set.rules.flatMap((rule) => rule.principalReads));
+  return { has: (key) => names.has(key), reads: (name) => reads.has('*') || reads.has(name) };
 }
 
 /** For decisions beside index and cache: everything matters, everything is sent. */
-export const WHOLE_VOCABULARY: Vocabulary = { has: () => true, looksInside: true };
+export const WHOLE_VOCABULARY: Vocabulary = { has: () => true, reads: () => true };
 
 /** Groups that no rule names are not sent: a thousand of them cost Cedar 3 ms a decision. */
 export function principalClosure(principal: Principal, vocabulary: Vocabulary): Closure {
@@ -52,8 +53,19 @@ export function principalClosure(principal: Principal, vocabulary: Vocabulary): 
   const named = groups.filter((group) => vocabulary.has(entityKey(group)));
   const entity: Entity = { uid, attrs: principalAttributes(principal), parents: named, tags: claims(principal) };
   const within = new Set([uid, ...named].map(entityKey).filter((key) => vocabulary.has(key)));
-  const inside = vocabulary.looksInside ? [entity.attrs, sorted(entity.tags ?? {})] : [];
-  return { key: JSON.stringify([type, [...within].sort(), inside]), kind: type, uid, entities: [entity], within };
+  const inside = [
+    ...Object.entries(entity.attrs).filter(([name]) => vocabulary.reads(name)),
+    ...Object.entries(entity.tags ?? {}).flatMap(([name, values]) =>
+      vocabulary.reads(`#${name}`) ? [[`#${name}`, values]] : [],
+    ),
+  ];
+  return {
+    key: JSON.stringify([type, [...within].sort(), inside.sort(byName)]),
+    kind: type,
+    uid,
+    entities: [entity],
+    within,
+  };
 }
 
 export function resourceClosure(resource: Resource, vocabulary: Vocabulary): Closure {
@@ -129,8 +141,8 @@ function claimValues(values: unknown, name: string): readonly string[] {
   return values.map((value) => (value === '' ? '' : text(value, `claim ${name}`)));
 }
 
-function sorted(record: Readonly<Record<string, unknown>>): unknown {
-  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+function byName([one]: readonly unknown[], [other]: readonly unknown[]): number {
+  return String(one) < String(other) ? -1 : 1;
 }
 
 function texts(values: unknown, what: string): readonly string[] {

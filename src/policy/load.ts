@@ -18,8 +18,8 @@ import {
   entityKey,
   entityName,
   isNode,
-  looksInside,
   type Node,
+  principalReads,
   seenLabels,
 } from './syntax.ts';
 
@@ -151,7 +151,7 @@ class Loading {
       reads: [...contextReads(json.conditions)].sort(),
       names: [...new Set([...named, ...entitiesIn(json.conditions)].map(entityKey))].sort(),
       labels: namedLabels(named, json.conditions),
-      looksInside: looksInside(json.conditions, 'principal') || looksInside(json.conditions, 'resource'),
+      principalReads: [...principalReads(json.conditions)].sort(),
     };
   }
 

@@ -27,8 +27,8 @@ export interface Rule {
   readonly names: readonly string[];
   /** Ids of the labels it names, anywhere. */
   readonly labels: readonly string[];
-  /** Its conditions look at attributes or tags of the principal. */
-  readonly looksInside: boolean;
+  /** Attributes of the principal its conditions read, claims as `#NAME`; `*`: all. */
+  readonly principalReads: readonly string[];
 }
 
 /** The head of a rule for `principal` or `resource`: every part given has to match. */

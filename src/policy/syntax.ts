@@ -107,16 +107,22 @@ export function seenLabels(conditions: unknown): readonly string[] {
 }
 
 /**
- * Whether conditions look inside an entity. `principal in X`, `principal is X` and `principal == X` compare names only.
+ * What conditions look at inside the principal: attributes by name, claims as `#NAME`, `*` for anything else.
+ * `principal in X`, `principal is X` and `principal == X` compare names only.
  */
-export function looksInside(conditions: unknown, variable: 'principal' | 'resource'): boolean {
-  let inside = false;
+export function principalReads(conditions: unknown): ReadonlySet<string> {
+  const reads = new Set<string>();
   walk(conditions, (node, parent) => {
-    if (node.Var !== variable) return;
-    const byName = parent !== null && ('right' in parent ? isPlainEntity(parent.right) : 'entity_type' in parent);
-    if (!byName || parent?.left !== node) inside = true;
+    if (node.Var !== 'principal') return;
+    if (parent === null || parent.left !== node) reads.add('*');
+    else if ('attr' in parent) reads.add(String([parent.attr].flat()[0]));
+    else if ('right' in parent) {
+      const tag = literal(parent.right);
+      if (typeof tag === 'string') reads.add(`#${tag}`);
+      else if (!isPlainEntity(parent.right)) reads.add('*');
+    } else if (!('entity_type' in parent)) reads.add('*');
   });
-  return inside;
+  return reads;
 }
 
 function isPlainEntity(value: unknown): boolean {

@@ -173,7 +173,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
     const rules = [...stage.rules().keys()];
     const made = randomWorld(pick);
     const seen = { allow: 0, ask: 0, deny: 0 };
-    for (let index = 0; index < 300; index++) {
+    for (let index = 0; index < 260; index++) {
       const action = randomAction(pick, made);
       // The same classification again and again, by others and under other circumstances: what was kept must not be mixed up.
       for (let again = 0; again < 3; again++) {
