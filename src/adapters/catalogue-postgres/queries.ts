@@ -64,6 +64,10 @@ export const CATALOGUE_QUERIES = {
     UNION SELECT c.conrelid::int8, d.refobjid::int8, 'write' FROM pg_catalog.pg_constraint c
       JOIN depends d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = c.oid
       WHERE c.conrelid <> 0
+    UNION SELECT a.attrelid::int8, d.refobjid::int8, 'write' FROM pg_catalog.pg_constraint c
+      JOIN depends d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = c.oid
+      JOIN pg_catalog.pg_attribute a ON a.atttypid = c.contypid
+      WHERE c.contypid <> 0 AND a.attnum > 0 AND NOT a.attisdropped
     UNION SELECT p.polrelid::int8, d.refobjid::int8, 'both' FROM pg_catalog.pg_policy p
       JOIN depends d ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = p.oid
     UNION SELECT i.indrelid::int8, d.refobjid::int8, 'write' FROM pg_catalog.pg_index i

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Limits } from '../../core/limits.ts';
 import { Analysis, assemble } from './analysis.ts';
 import type { Catalogue } from './catalogue.ts';
+import { Generations } from './generations.ts';
 import { literalFree } from './literals.ts';
 import { NotUnderstood } from './nodes.ts';
 import { parse } from './parse.ts';
@@ -29,34 +30,36 @@ interface Dependency {
 
 class CachingClassifier implements Classifier {
   private readonly limits: ClassifierLimits;
-  private readonly byText = new Map<string, Entry>();
-  private readonly byLiteralFreeText = new Map<string, Entry>();
-  private readonly catalogueNumbers = new WeakMap<Catalogue, number>();
-  private catalogues = 0;
+  private readonly byText: Generations<Entry>;
+  private readonly byLiteralFreeText: Generations<Entry>;
+  private readonly states = new States();
   /** Where a statement came from, to understand it again when names have come to mean something else. */
   private readonly origins = new WeakMap<Statement, { readonly text: Buffer; readonly part: number | null }>();
-  private nesting = 0;
+  /** What each classification under way was told; one may ask for another. */
+  private readonly frames: Dependency[][] = [];
 
   constructor(limits: ClassifierLimits) {
     this.limits = limits;
+    this.byText = new Generations(limits.classifications_max);
+    this.byLiteralFreeText = new Generations(limits.classifications_max);
   }
 
   statement(text: Buffer, context: SqlContext): Statement {
     if (text.length > this.limits.statement_bytes_max) return this.fresh(text, context).statement;
-    const state = this.state(context);
+    const state = this.states.number(context);
     const source = text.latin1Slice();
-    const key = `${state}${source}`;
+    const key = `${state} ${source}`;
     const known = this.recall(this.byText, key, context);
     if (known !== null) return known;
     const literals = literalFree(source);
-    const literalFreeKey = literals === null ? null : `${state}${literals.text}`;
+    const literalFreeKey = literals === null ? null : `${state} ${literals.text}`;
     const similar = literalFreeKey === null ? null : this.recall(this.byLiteralFreeText, literalFreeKey, context);
     // The bytes that differ lie inside literals; whether the server would take them still has to be seen.
     if (similar !== null && isUtf8(text) && !text.includes(0)) return similar;
     const { statement, dependencies, free } = this.fresh(text, context);
-    this.remember(this.byText, key, { statement, dependencies });
+    this.byText.set(key, { statement, dependencies });
     if (literals !== null && literalFreeKey !== null && dependencies.length === 0 && literals.match(free)) {
-      this.remember(this.byLiteralFreeText, literalFreeKey, { statement, dependencies });
+      this.byLiteralFreeText.set(literalFreeKey, { statement, dependencies });
     }
     return statement;
   }
@@ -65,7 +68,7 @@ class CachingClassifier implements Classifier {
     const dependencies: Dependency[] = [];
     const told = (of: Dependency['of'], name: string): Statement | null => {
       const statement = of === 'prepared' ? context.prepared(name) : context.cursor(name);
-      dependencies.push({ of, name, statement });
+      this.note([{ of, name, statement }]);
       return statement;
     };
     const surroundings = {
@@ -75,9 +78,9 @@ class CachingClassifier implements Classifier {
       cursor: (name: string) => told('cursor', name),
     };
     // One classification may ask for another (EXECUTE of a protocol statement that is itself an EXECUTE).
-    this.nesting += 1;
+    this.frames.push(dependencies);
     try {
-      if (this.nesting > NESTING_MAX) throw new NotUnderstood('prepared statements execute one another');
+      if (this.frames.length > NESTING_MAX) throw new NotUnderstood('prepared statements execute one another');
       const statements = parse(text, this.limits);
       const analysis = new Analysis(text, statements, surroundings);
       analysis.run(statements);
@@ -85,10 +88,11 @@ class CachingClassifier implements Classifier {
       this.noteOrigins(statement, text);
       return { statement, dependencies, free: analysis.tally.freeLiterals };
     } catch (error) {
-      if (!(error instanceof NotUnderstood)) throw error;
+      // The walkers' own recursion may find the stack short when it is called from deep inside something else.
+      if (!(error instanceof NotUnderstood || error instanceof RangeError)) throw error;
       return { statement: opaque(context.catalogue, error.message), dependencies, free: new Set() };
     } finally {
-      this.nesting -= 1;
+      this.frames.pop();
     }
   }
 
@@ -109,34 +113,50 @@ class CachingClassifier implements Classifier {
     });
   }
 
-  private state({ catalogue, searchPath }: SqlContext): string {
-    let number = this.catalogueNumbers.get(catalogue);
-    if (number === undefined) {
-      number = this.catalogues += 1;
-      this.catalogueNumbers.set(catalogue, number);
-    }
-    // Schema names hold no NUL, and neither does a text that is understood.
-    return `${number}.${catalogue.version}\0${searchPath === null ? '' : `${searchPath.join('\0')}\0`}\0\0`;
-  }
-
-  private recall(cache: Map<string, Entry>, key: string, context: SqlContext): Statement | null {
+  private recall(cache: Generations<Entry>, key: string, context: SqlContext): Statement | null {
     const entry = cache.get(key);
     if (entry === undefined) return null;
-    const holds = entry.dependencies.every(
-      ({ of, name, statement }) => (of === 'prepared' ? context.prepared(name) : context.cursor(name)) === statement,
-    );
-    if (!holds) return null;
-    cache.delete(key);
-    cache.set(key, entry);
+    for (const { of, name, statement } of entry.dependencies) {
+      if ((of === 'prepared' ? context.prepared(name) : context.cursor(name)) !== statement) return null;
+    }
+    this.note(entry.dependencies);
     return entry.statement;
   }
 
-  private remember(cache: Map<string, Entry>, key: string, entry: Entry): void {
-    cache.delete(key);
-    cache.set(key, entry);
-    if (cache.size <= this.limits.classifications_max) return;
-    const oldest = cache.keys().next();
-    if (oldest.done !== true) cache.delete(oldest.value);
+  private note(dependencies: readonly Dependency[]): void {
+    for (const frame of this.frames) frame.push(...dependencies);
+  }
+}
+
+/** Numbers for what a text is understood against: a catalogue (a version is an object of its own) and a search path. Never the same one twice. */
+class States {
+  private readonly numbers = new Map<string, number>();
+  private readonly catalogueNumbers = new WeakMap<Catalogue, number>();
+  private given = 0;
+  private last: {
+    readonly catalogue: Catalogue;
+    readonly path: SqlContext['searchPath'];
+    readonly number: number;
+  } | null = null;
+
+  number({ catalogue, searchPath }: SqlContext): number {
+    const { last } = this;
+    if (last !== null && last.catalogue === catalogue && last.path === searchPath) return last.number;
+    let which = this.catalogueNumbers.get(catalogue);
+    if (which === undefined) {
+      which = this.given += 1;
+      this.catalogueNumbers.set(catalogue, which);
+    }
+    // Schema names hold no NUL.
+    const key = searchPath === null ? `${which}` : `${[which, ...searchPath].join('\0')}\0`;
+    let number = this.numbers.get(key);
+    if (number === undefined) {
+      if (this.numbers.size >= STATES_MAX) this.numbers.clear();
+      number = this.given += 1;
+      this.numbers.set(key, number);
+    }
+    this.last = { catalogue, path: searchPath, number };
+    return number;
   }
 }
 
@@ -164,3 +184,4 @@ function opaque(catalogue: Catalogue, why: string): Statement {
 }
 
 const NESTING_MAX = 4;
+const STATES_MAX = 1_000;

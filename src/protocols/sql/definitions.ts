@@ -60,8 +60,10 @@ function subject(
       if (range === null) throw new NotUnderstood('CREATE TABLE AS has no name');
       walk.names.created(relationName(range), range.relpersistence === 't');
       const query = required(fields.query);
-      if (query.type === 'ExecuteStmt') walk.statement(query);
-      else walk.query(query, null, null, 'assign');
+      if (query.type === 'ExecuteStmt') {
+        walk.statement(query);
+        walk.tally.storeRevealed();
+      } else walk.query(query, null, null, 'assign');
       return;
     }
     case 'CreateFunctionStmt':
@@ -97,6 +99,15 @@ function subject(
     case 'RuleStmt':
       for (const each of listOf(fields.actions)) walk.query(required(each), ruleScope(walk, fields), null, 'assign');
       return;
+    case 'CreateTrigStmt':
+    case 'CreateEventTrigStmt':
+      touchFunction(walk, nameParts(fields.funcname), []);
+      return;
+    case 'RefreshMatViewStmt': {
+      const range = fieldsOf(fields.relation);
+      if (range !== null) walk.names.relation(relationName(range), 'sql.read');
+      return;
+    }
     case 'AlterTableStmt':
       if (listOf(fields.cmds).some((command) => OWNER_COMMANDS.has(text(required(command).fields.subtype) ?? ''))) {
         walk.tally.touchTarget('sql.administer');
@@ -183,9 +194,6 @@ function scan(walk: Walk, { type, fields }: Opened, scope: Scope, action: Policy
       case 'SelectStmt':
         walk.query({ type, fields }, null, null, 'assign');
         return;
-      case 'CreateTrigStmt':
-        touchFunction(walk, nameParts(fields.funcname), []);
-        break;
       default:
         break;
     }

@@ -1,5 +1,6 @@
 import type { Comparison } from '../../core/action.ts';
 import { functionCall } from './functions.ts';
+import { newerSyntax } from './grammar-versions.ts';
 import { findColumn, findQualified, itemsNamed, type Lineage, NOTHING, type Scope, union } from './lineage.ts';
 import {
   children,
@@ -23,6 +24,8 @@ export function expression(walk: Walk, node: unknown, scope: Scope, place: Place
 }
 
 function known(walk: Walk, { type, fields }: Opened, scope: Scope, place: Place): Lineage {
+  const newer = newerSyntax(type, fields);
+  if (newer !== null && walk.names.catalogue.serverVersion < newer.since * 10_000) olderReading(walk, newer.name);
   switch (type) {
     case 'A_Const':
       if (!place.fixed) freeLiteral(walk, fields);
@@ -71,6 +74,13 @@ function known(walk: Walk, { type, fields }: Opened, scope: Scope, place: Place)
       if (!PARTS.has(type)) throw new NotUnderstood(`an expression holds ${type}`);
       return all(walk, { type, fields }, scope, { ...VALUE, fixed: place.fixed });
   }
+}
+
+/** An older server takes it for a function of somebody's, or for a column. */
+function olderReading(walk: Walk, name: string): void {
+  const functions = walk.names.candidates([name]);
+  walk.names.runs(functions.map((each) => each.oid));
+  if (functions.length === 0) walk.tally.unknownColumn(name);
 }
 
 function all(walk: Walk, { type, fields }: Opened, scope: Scope, place: Place): Lineage {

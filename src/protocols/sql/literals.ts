@@ -27,7 +27,8 @@ export function literalFree(text: string): LiteralFree | null {
       if (end < 0) return null;
       at = end + 1;
     } else if (isDigit(code)) {
-      const number = NUMBER.exec(text.slice(at, at + NUMBER_CHARACTERS_MAX));
+      NUMBER.lastIndex = at;
+      const number = NUMBER.exec(text);
       if (number === null) return null;
       const end = at + number[0].length;
       if (text[at - 1] === '.' || isWordByte(text.charCodeAt(end)) || text[end] === '.') return null;
@@ -90,7 +91,6 @@ function isWordByte(code: number): boolean {
 const QUOTE = 0x27;
 const DOUBLE_QUOTE = 0x22;
 const DOLLAR = 0x24;
-const NUMBER_CHARACTERS_MAX = 40;
-const NUMBER = /^\d+(\.\d+)?/;
+const NUMBER = /\d+(\.\d+)?/y;
 const WORD = /[A-Za-z0-9_$\x80-\xff]+/y;
 const PARAMETER = /\$\d+/y;

@@ -58,6 +58,8 @@ export class Names {
   touchRelation(relation: Relation, action: PolicyAction): void {
     this.tally.tables.add(relation.resource.id);
     this.tally.touch(action, relation.resource);
+    // Defining something does not reach what lies behind it.
+    if (action !== 'sql.read' && action !== 'sql.write') return;
     for (const oid of relation.bases) {
       if (oid === relation.oid) continue;
       const base = this.catalogue.relationByOid(oid);
@@ -102,7 +104,7 @@ export class Names {
   /** A call of a function that nobody knows. */
   unknownFunction(parts: readonly string[]): void {
     const name = parts.at(-1) ?? '';
-    const schema = parts.at(-2) ?? CATALOG_SCHEMA;
+    const schema = parts.at(-2) ?? this.searchPath?.[0] ?? CATALOG_SCHEMA;
     this.tally.unknownNames.add(parts.join('.'));
     this.tally.touch('sql.execute', {
       kind: 'Function',

@@ -119,6 +119,7 @@ class Index implements Catalogue {
     }
     const runs = new Map<number, number[]>();
     for (const { type, function: oid } of rows.typeFunctions) push(runs, type, oid);
+    const bases = new Map(rows.types.filter((row) => row.kind === 'd').map((row) => [row.oid, row.of]));
     for (const row of rows.types) {
       const schema = this.schemaNames.get(row.schema);
       if (schema === undefined) continue;
@@ -128,7 +129,7 @@ class Index implements Catalogue {
         name: row.name,
         kind: TYPE_KINDS[row.kind] ?? 'base',
         of: row.of === 0 ? null : row.of,
-        functions: runs.get(row.oid) ?? [],
+        functions: [...chain(row.oid, bases)].flatMap((oid) => runs.get(oid) ?? []),
       });
     }
   }
@@ -200,6 +201,15 @@ class Index implements Catalogue {
 
 function sensitiveColumn(relation: Relation, column: string): boolean {
   return SENSITIVE_COLUMNS.has(`${relation.schema}.${relation.name}.${column}`);
+}
+
+/** A domain and the domains it is based on. */
+function* chain(oid: number, bases: ReadonlyMap<number, number>): Iterable<number> {
+  const seen = new Set<number>();
+  for (let at: number | undefined = oid; at !== undefined && !seen.has(at); at = bases.get(at)) {
+    seen.add(at);
+    yield at;
+  }
 }
 
 export function isSystemSchema(name: string): boolean {

@@ -80,6 +80,11 @@ export class Tally {
     }
   }
 
+  /** What would have been put out is stored. */
+  storeRevealed(): void {
+    for (const { use, column } of [...this.uses.values()]) if (use === 'reveal') this.use({ use: 'assign', column });
+  }
+
   reveal(lineage: Lineage): void {
     for (const resource of this.withSources(lineage)) {
       this.revealed.add(resource.id);

@@ -15,12 +15,13 @@ import type { CatalogueRows } from './ports.ts';
 export function resolveLineage(rows: CatalogueRows, drafts: ReadonlyMap<number, Draft>, catalogue: Catalogue): void {
   const direct = new Map<Column, ReadonlySet<Column>>();
   const reached = reachedRelations(rows, drafts);
+  const oids = new Map([...drafts.values()].map((draft) => [draft.resource, draft.oid]));
   const definitions = new Map(rows.views.map(({ relation, definition }) => [relation, definition]));
   for (const draft of drafts.values()) {
     if (draft.kind !== 'view' && draft.kind !== 'materialized-view') continue;
     // The system's own views are judged by the published list, not by what they are made of.
     if (draft.schema === 'pg_catalog' || draft.schema === 'information_schema') continue;
-    viewColumns(draft, definitions.get(draft.oid), reached, drafts, catalogue, direct);
+    viewColumns(draft, definitions.get(draft.oid), { reached, drafts, catalogue, direct, oids });
   }
   for (const { relation, column, from } of rows.generatedFrom) {
     const columns = drafts.get(relation)?.columns;
@@ -43,14 +44,16 @@ export function resolveLineage(rows: CatalogueRows, drafts: ReadonlyMap<number, 
 function viewColumns(
   draft: Draft,
   definition: string | undefined,
-  reached: ReadonlyMap<number, ReadonlySet<number>>,
-  drafts: ReadonlyMap<number, Draft>,
-  catalogue: Catalogue,
-  direct: Map<Column, ReadonlySet<Column>>,
+  { reached, drafts, catalogue, direct, oids }: Resolving,
 ): void {
   const columns = [...draft.columns.values()].sort((one, other) => one.number - other.number);
   const understood = definition === undefined ? null : understand(definition, catalogue);
-  if (understood !== null) {
+  const reaches = reached.get(draft.oid) ?? new Set<number>();
+  reached.set(draft.oid, reaches);
+  // pg_depend does not say which of the system's own relations a view reads; its text does.
+  if (understood === null) reaches.add(UNKNOWN_RELATION);
+  else {
+    for (const resource of understood.reads) reaches.add(oids.get(resource) ?? UNKNOWN_RELATION);
     for (const resource of understood.runs) {
       for (const each of catalogue.functions(...namesOf(resource, catalogue))) {
         if (!each.harmless) draft.functionsOnRead.push(each.oid);
@@ -59,7 +62,7 @@ function viewColumns(
   }
   const output = understood?.columns ?? null;
   const everything = new Set<Column>();
-  for (const oid of reached.get(draft.oid) ?? []) {
+  for (const oid of reaches) {
     for (const column of drafts.get(oid)?.columns.values() ?? []) everything.add(column);
   }
   columns.forEach((column, position) => {
@@ -68,10 +71,22 @@ function viewColumns(
   });
 }
 
+interface Resolving {
+  readonly reached: Map<number, Set<number>>;
+  readonly drafts: ReadonlyMap<number, Draft>;
+  readonly catalogue: Catalogue;
+  readonly direct: Map<Column, ReadonlySet<Column>>;
+  readonly oids: ReadonlyMap<Resource, number>;
+}
+
+/** No relation has it: whoever reads the view reads something unknown. */
+const UNKNOWN_RELATION = 0;
+
 interface Understood {
   /** `null`: the output could not be told column by column. */
   readonly columns: readonly ReadonlySet<Column>[] | null;
   readonly runs: readonly Resource[];
+  readonly reads: readonly Resource[];
 }
 
 function understand(definition: string, catalogue: Catalogue): Understood | null {
@@ -84,13 +99,13 @@ function understand(definition: string, catalogue: Catalogue): Understood | null
     const context = { catalogue, searchPath: [], prepared: none, cursor: none };
     const analysis = new Analysis(source, statements, { context, limits: LIMITS, prepared: none, cursor: none });
     const output = analysis.query(only.node, null, null, 'hidden');
-    const runs = [...analysis.tally.touches.values()].filter(
-      ({ action, resource }) => action !== 'sql.read' && resource.kind === 'Function',
-    );
+    const touched = [...analysis.tally.touches.values()];
+    const runs = touched.filter(({ action, resource }) => action !== 'sql.read' && resource.kind === 'Function');
     const clear = analysis.tally.clarity === 'parsed' && analysis.tally.unknownNames.size === 0 && !output.open;
     return {
       columns: clear ? output.columns.map((column) => column.from) : null,
       runs: runs.map(({ resource }) => resource),
+      reads: touched.filter(({ resource }) => resource.kind === 'Table').map(({ resource }) => resource),
     };
   } catch (error) {
     if (error instanceof NotUnderstood) return null;
@@ -128,10 +143,7 @@ function setSources(drafts: ReadonlyMap<number, Draft>, direct: ReadonlyMap<Colu
   }
 }
 
-function reachedRelations(
-  rows: CatalogueRows,
-  drafts: ReadonlyMap<number, Draft>,
-): ReadonlyMap<number, ReadonlySet<number>> {
+function reachedRelations(rows: CatalogueRows, drafts: ReadonlyMap<number, Draft>): Map<number, Set<number>> {
   const reached = new Map<number, Set<number>>();
   const add = (relation: number, other: number): void => {
     const schema = drafts.get(relation)?.schema;

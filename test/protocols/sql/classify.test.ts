@@ -3,8 +3,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.ts';
 import { createClassifier } from '../../../src/protocols/sql/classify.ts';
 import { loadParser } from '../../../src/protocols/sql/parser.ts';
+import { createSnapshot } from '../../../src/protocols/sql/snapshot.ts';
 import type { SqlContext, Statement } from '../../../src/protocols/sql/statement.ts';
-import { snapshot, touches, type Understanding, understanding } from './sample.ts';
+import { CLASSIFY, sampleRows, snapshot, TARGET, touches, type Understanding, understanding, uses } from './sample.ts';
 
 let sql: Understanding;
 beforeAll(async () => {
@@ -290,4 +291,58 @@ describe('what touches what', () => {
       expect(touch?.resource.parent?.id).toBe('crm/pg_catalog.sensitive');
     }
   });
+});
+
+describe('words that an older server reads differently', () => {
+  const on = (serverVersion: number, text: string) => {
+    const sample = sampleRows().call('public.json_scalar').call('public.merge_action');
+    const rows = { ...sample.rows, serverVersion };
+    const { catalogue } = createSnapshot({ rows, version: 1, target: TARGET, classify: CLASSIFY });
+    return touches(sql.classifier.statement(Buffer.from(text), { ...sql.context, catalogue }));
+  };
+  test.each(['SELECT JSON_SCALAR(x) FROM a', 'SELECT json_scalar(x) FROM a'])('%s may call a function', (text) => {
+    expect(on(150_020, text)).toContain('execute public.json_scalar');
+    expect(on(180_004, text)).toEqual(['read public.a']);
+  });
+});
+
+describe('what stands behind a name', () => {
+  test('is not defined by defining what shows it', () => {
+    expect(touches(sql.of('DROP VIEW deep_view'))).toEqual(['define public.deep_view']);
+  });
+  test('is read when a materialized view is filled', () => {
+    expect(touches(sql.of('REFRESH MATERIALIZED VIEW deep_view'))).toEqual(
+      expect.arrayContaining(['define public.deep_view', 'read public.customers']),
+    );
+  });
+  test('runs when a trigger is made', () => {
+    expect(touches(sql.of('CREATE TRIGGER z BEFORE INSERT ON t EXECUTE FUNCTION trg()'))).toContain(
+      'execute public.trg',
+    );
+  });
+  test('is not known for a view that is not understood', () => {
+    expect(sql.of('SELECT 1 FROM unclear_view').classification.clarity).toBe('partial');
+  });
+  test('is known for a view of the system’s own relations', () => {
+    const sample = sampleRows().view('public.peek', 'p', 'SELECT rolpassword AS p FROM pg_catalog.pg_authid', []);
+    const { catalogue } = createSnapshot({ rows: sample.rows, version: 1, target: TARGET, classify: [] });
+    const statement = sql.classifier.statement(Buffer.from('SELECT * FROM peek'), { ...sql.context, catalogue });
+    expect(touches(statement)).toEqual(['read public.peek', 'read pg_catalog.pg_authid']);
+  });
+  test('what a prepared statement shows is stored by CREATE TABLE AS EXECUTE', () => {
+    const statement = sql.of('PREPARE p AS SELECT ssn FROM customers; CREATE TABLE fresh AS EXECUTE p');
+    expect(uses(statement)).toContain('assign customers.ssn');
+  });
+});
+
+test('a statement that executes one that executes another is looked at again when the last one changes', () => {
+  const first = sql.of('SELECT x FROM a');
+  const second = sql.of('DELETE FROM t');
+  const middle = sql.of('EXECUTE last');
+  const names: Record<string, Statement> = { middle, last: first };
+  const context: SqlContext = { ...sql.context, prepared: (name) => names[name] ?? null };
+  const verb = () => sql.classifier.statement(Buffer.from('EXECUTE middle'), context).classification.verb;
+  expect(verb()).toBe('read');
+  names.last = second;
+  expect(verb()).toBe('write');
 });
