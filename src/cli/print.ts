@@ -26,9 +26,10 @@ export function facts(lines: readonly (readonly [name: string, value: string | n
 /** JSON whose text cannot do anything to a terminal either: what JSON allows raw and terminals heed is escaped. */
 export function jsonText(value: unknown, indent = 2): string {
   const text = JSON.stringify(value, null, indent) ?? 'null';
-  return text.replace(
-    /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  return text.replace(HEEDED, (found) =>
+    [...Array(found.length).keys()]
+      .map((unit) => `\\u${found.charCodeAt(unit).toString(16).padStart(4, '0')}`)
+      .join(''),
   );
 }
 
@@ -76,3 +77,7 @@ function width(text: string): number {
   }
   return columns;
 }
+
+/** What JSON.stringify leaves as it is: DEL, C1, and characters that are invisible or turn the reading direction. */
+const HEEDED =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;

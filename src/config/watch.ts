@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Config, ConfigSource } from './config.ts';
-import { systemFiles } from './files.ts';
+import { type ConfigFiles, systemFiles } from './files.ts';
 import { expandGlob, mayMatch } from './glob.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import type { Problem } from './problem.ts';
@@ -62,7 +62,7 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   const readAndApply = async (): Promise<'applied' | 'refused'> => {
     if (closed) return 'refused';
     try {
-      const { loaded, print } = loadStill(options);
+      const { loaded, print } = loadWithPrint(options);
       const source = loaded.outcome === 'loaded' ? loaded.config.source : loaded.source;
       // Also of one that is refused: whoever mends it may do so in a file that only the new one names.
       followed = source;
@@ -96,15 +96,20 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
   };
 }
 
-/** The configuration as it was at one moment: what changes while it is read is read again. */
-function loadStill(options: WatchOptions): { readonly loaded: Loaded; readonly print: string } {
-  let before: string | null = null;
-  for (let reading = 1; ; reading++) {
-    const loaded = loadConfig(options.path, options.env);
-    const print = fingerprint(loaded.outcome === 'loaded' ? loaded.config.source : loaded.source);
-    if (print === before || reading === READINGS_MAX) return { loaded, print };
-    before = print;
-  }
+/** The configuration, and the print of what was read: a file that changes meanwhile differs from it afterwards. */
+function loadWithPrint(options: WatchOptions): { readonly loaded: Loaded; readonly print: string } {
+  const digests = new Map<string, string>();
+  const recording: ConfigFiles = {
+    ...systemFiles,
+    read(path) {
+      const text = systemFiles.read(path);
+      digests.set(path, digest(text));
+      return text;
+    },
+  };
+  const loaded = loadConfig(options.path, options.env, recording);
+  const source = loaded.outcome === 'loaded' ? loaded.config.source : loaded.source;
+  return { loaded, print: fingerprint(source, digests) };
 }
 
 /** The directories that are watched, and what in them matters. */
@@ -156,19 +161,21 @@ function concerns(source: ConfigSource, directory: string, name: string): boolea
   return name === '..data' || source.files.includes(path) || source.patterns.some((pattern) => mayMatch(pattern, path));
 }
 
-/** What the files of a configuration hold. */
-function fingerprint(source: ConfigSource): string {
-  const hash = createHash('sha256');
-  for (const file of source.files) {
-    let text: string;
-    try {
-      text = systemFiles.read(file);
-    } catch (error) {
-      text = errorCode(error);
-    }
-    hash.update(`${file}\0${text.length}\0${text}`);
+/** What the files of a configuration hold; those not read before are read. */
+function fingerprint(source: ConfigSource, before: ReadonlyMap<string, string> = new Map()): string {
+  return digest(source.files.map((file) => `${file}\0${before.get(file) ?? digestOf(file)}`).join('\0'));
+}
+
+function digestOf(file: string): string {
+  try {
+    return digest(systemFiles.read(file));
+  } catch (error) {
+    return errorCode(error);
   }
-  return hash.digest('hex');
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** A file has come that a pattern names. One that went has changed the fingerprint. */
@@ -177,4 +184,3 @@ function patternsChanged({ files, patterns }: ConfigSource): boolean {
 }
 
 const QUIET_MS = 200;
-const READINGS_MAX = 5;

@@ -85,11 +85,11 @@ beforeEach(() => {
 
 const routes = routeTable(LIMITS);
 
-test('every route stands in the matrix, and nothing else', () => {
+test('A8: every route stands in the matrix, and nothing else', () => {
   expect(routes.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(Object.keys(EXPECTED).sort());
 });
 
-describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', (name, route) => {
+describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))('A8: %s', (name, route) => {
   const path = route.path.replace(/:entry/, '1').replace(/:id/, IDS[route.path.split('/')[3] ?? ''] ?? 'x');
   const wanted = (EXPECTED[name] ?? '').split(' ');
 
@@ -139,7 +139,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   });
 });
 
-test.each(['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'TRACE'])('%s is no way round the table', async (method) => {
+test.each(['HEAD', 'OPTIONS', 'PUT', 'PATCH', 'TRACE'])('A8: %s is no way round the table', async (method) => {
   for (const route of routes) {
     const path = route.path.replace(/:\w+/, 'ses_1');
     const answer = await ask({ to: network, method, path, token: TOKENS.admin });
@@ -159,7 +159,7 @@ test.each([
   '/api/v1/terminal/sessions/',
   '//api/v1/sessions',
   'http://127.0.0.1/api/v1/sessions',
-])('%s does not get past authorisation', async (path) => {
+])('A8: %s does not get past authorisation', async (path) => {
   const answer = await ask({ to: network, path });
   expect([400, 401, 404]).toContain(answer.status);
   expect(answer.text).not.toContain('okta/ada');
