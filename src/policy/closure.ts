@@ -2,7 +2,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Resource } from '../core/resource.ts';
 import type { PolicySet } from './rule.ts';
-import { PARENTS, type PrincipalKind } from './schema.ts';
+import { PARENTS, type PrincipalKind, ROOTS } from './schema.ts';
 import { entityKey } from './syntax.ts';
 
 /** An entity as Cedar takes it: https://docs.cedarpolicy.com/auth/entities-syntax.html */
@@ -103,11 +103,9 @@ function resourceEntity(resource: Resource): Entity {
     id: text(label, 'label'),
   }));
   const parent = resource.parent;
-  if (
-    allowed.length === 0 ? parent !== null : parent === null || parent === undefined || !allowed.includes(parent.kind)
-  ) {
-    throw incomplete(`the parent of ${resource.kind} ${id}`);
-  }
+  // `undefined` is no parent that was said to be none.
+  const complete = parent === null ? ROOTS.has(resource.kind) : parent !== undefined && allowed.includes(parent.kind);
+  if (!complete) throw incomplete(`the parent of ${resource.kind} ${id}`);
   const above = parent === null ? [] : [{ type: parent.kind, id: text(parent.id, parent.kind) }];
   return { uid: { type: resource.kind, id }, attrs: {}, parents: [...above, ...labels] };
 }

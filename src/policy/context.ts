@@ -87,7 +87,7 @@ function contextValue(question: Question, name: string, options: ContextOptions)
 function fact(question: Question, name: string, options: ContextOptions): unknown {
   const { action } = question.circumstances;
   if (action === null) return undefined;
-  return action.classification.facts[name] ?? options.facts?.fact(action, name);
+  return action.classification.facts[FACT_NAMES[name] ?? name] ?? options.facts?.fact(action, name);
 }
 
 /** A fact of another type than the schema says is no fact. Objects of others never pass: Cedar interprets them. */
@@ -144,6 +144,8 @@ function texts(values: readonly unknown[]): readonly string[] | undefined {
 
 const MINUTE_MS = 60_000;
 const MINUTES_PER_DAY = 1_440;
+/** Facts that classifications know by another name. */
+export const FACT_NAMES: Readonly<Record<string, string>> = { kinds: 'statement' };
 export const TEXT_BYTES_MAX = 65_536;
 /** Stands for "more than any rule allows"; also the row count that nothing limits. */
 export const LARGEST = Number.MAX_SAFE_INTEGER;

@@ -5,7 +5,7 @@ import { delegationChain, type Principal } from '../core/principal.ts';
 import type { Resource } from '../core/resource.ts';
 import type { Decision } from '../core/verdict.ts';
 import { Cedar } from './call.ts';
-import { type ActionFacts, type ContextOptions, readableText } from './context.ts';
+import { type ActionFacts, type ContextOptions, FACT_NAMES, readableText } from './context.ts';
 import type { Engine } from './engine.ts';
 import { type Explanation, Recorder } from './explain.ts';
 import { NarrowQuestioner } from './narrow.ts';
@@ -269,7 +269,7 @@ class CedarPolicy implements Policy {
       add('reveal', use.column);
       if (use.use !== 'reveal') add(use.use, use.column);
     }
-    return dependenceOf(reads, (name) => name in action.classification.facts);
+    return dependenceOf(reads, (name) => (FACT_NAMES[name] ?? name) in action.classification.facts);
   }
 
   #columnDependence(circumstances: Circumstances & { action: Action }, column: Resource): Dependence {

@@ -57,6 +57,7 @@ export const CONTEXTS = {
     rowsMax: { type: 'Long', meaning: 'how many rows may come back; the largest number when nothing limits them' },
     hasWhere: { type: 'Bool', meaning: 'every UPDATE and DELETE in the text has a WHERE' },
     statement: { type: 'String', meaning: 'the exact text' },
+    kinds: { type: 'Set<String>', meaning: 'what its statements are: select, insert, truncate, …' },
     functions: { type: 'Set<String>', meaning: 'functions it calls, schema-qualified' },
   },
   Ssh: {
@@ -107,9 +108,9 @@ const CONTROL_GROUPS: Readonly<Record<string, readonly string[]>> = {
   token: ['control'],
 };
 
-/** Kind of resource → the kinds one of which must be its parent; empty: it has none. */
+/** Kind of resource → the kinds one of which must be its parent. A database of a target is a target in the target. */
 export const PARENTS: Readonly<Record<string, readonly string[]>> = {
-  Target: [],
+  Target: ['Target'],
   Schema: ['Target'],
   Table: ['Schema'],
   Column: ['Table'],
@@ -124,6 +125,9 @@ export const PARENTS: Readonly<Record<string, readonly string[]>> = {
   Tool: ['Target'],
   Runbook: [],
 };
+
+/** Kinds that need no parent. */
+export const ROOTS: ReadonlySet<string> = new Set(['Target', 'Runbook']);
 
 export const PRINCIPALS = ['Human', 'Workload', 'Agent'] as const;
 export type PrincipalKind = (typeof PRINCIPALS)[number];

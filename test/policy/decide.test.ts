@@ -235,3 +235,29 @@ test("a rule's own message and hint are what the client reads", () => {
     reason: { rule: 'no', why: 'not here', hint: 'go there' },
   });
 });
+
+test('a database of a target lies in it', () => {
+  const stage = world.policy(
+    '@id("t") permit (principal, action == Action::"sql.read", resource in Target::"warehouse");',
+  );
+  const reports = world.resource('Target', 'warehouse@reports', world.warehouse);
+  const table = world.resource(
+    'Table',
+    'warehouse@reports/public.t',
+    world.resource('Schema', 'warehouse@reports/public', reports),
+  );
+  expect(stage.decide(act(ann, { touches: reads(table) }), world.given()).effect).toBe('allow');
+  expect(stage.decide(act(ann, { touches: [touch('sql.read', reports)] }), world.given()).effect).toBe('allow');
+});
+
+test('a rule can read what kinds of statements a text has', () => {
+  const stage = world.policy(
+    '@id("yes") permit (principal, action, resource); @id("no") forbid (principal, action in Action::"sql", resource) when { context.kinds.contains("truncate") };',
+    { mode: 'strict' },
+  );
+  const decided = (facts: Action['classification']['facts']) =>
+    world.line(stage.decide(act(ann, { touches: reads(), facts }), world.given()));
+  expect(decided({ statement: ['select'] })).toBe('allow');
+  expect(decided({ statement: ['select', 'truncate'] })).toBe('deny POLICY_DENIED no');
+  expect(decided({})).toBe('deny POLICY_BROKEN -');
+});
