@@ -34,6 +34,7 @@ import { createMetrics } from './observe/metrics.ts';
 import { createPipeline } from './pipeline/decide.ts';
 import { postgresProtocol } from './protocols/postgres/protocol.ts';
 import { createClassifier } from './protocols/sql/classify.ts';
+import { literalFree } from './protocols/sql/literals.ts';
 import { loadParser } from './protocols/sql/parser.ts';
 import { VERSION } from './version.ts';
 
@@ -164,6 +165,7 @@ async function start(
     approval,
     record,
     display: (action) => protocol.display(action),
+    withoutLiterals: (text) => withoutLiterals(text),
     now,
     onFault: (fault) => log.error({ err: fault }, 'a decision failed and was a refusal'),
   });
@@ -294,6 +296,14 @@ function originOf(config: Config): string {
   return `${publicUrl === null ? 'localhost' : new URL(publicUrl).host}/${name}`;
 }
 
+/** Read as Latin-1, one character a byte, as the tokenizer wants it; then back to what it was. */
+function withoutLiterals(text: Uint8Array): string | null {
+  const source = Buffer.from(text.buffer, text.byteOffset, text.byteLength).latin1Slice();
+  // A literal of our own at the end: a text without any is not looked at, and could not be told from one it cannot read.
+  const free = literalFree(`${source}${OWN_LITERAL}`);
+  return free === null ? null : Buffer.from(free.text.slice(0, -OWN_LITERAL.length), 'latin1').toString('utf8');
+}
+
 /** Sorted by time, and with 80 random bits nobody can guess. */
 function identifier(prefix: string, now: number): string {
   return `${prefix}_${now.toString(36).padStart(9, '0')}${randomBytes(10).toString('hex')}`;
@@ -309,6 +319,7 @@ const STOPPING = {
   request: null,
 } as const;
 
+const OWN_LITERAL = ' 0';
 const LAST_WORDS_MS = 2_000;
 const FETCH_MS = 5_000;
 const FETCH_BYTES_MAX = 1_000_000;

@@ -7,6 +7,7 @@ import type { Cure, Decision, Reason, Verdict } from '../core/verdict.ts';
 import type { Given, PolicyStage } from '../policy/stage.ts';
 import { mint, spend } from './clearance.ts';
 import { actionEnvelope, actionSealed } from './entries.ts';
+import { shownText } from './shown.ts';
 import type { AskOptions, Pipeline } from './stage.ts';
 
 export interface PipelineRooms {
@@ -15,6 +16,8 @@ export interface PipelineRooms {
   readonly record: RecordStage;
   /** What an approver sees of an action. */
   display(action: Action): string;
+  /** The text with its literals taken out; `null` where nobody can tell them apart. */
+  withoutLiterals(text: Uint8Array): string | null;
   now(): EpochMs;
   /** Something inside failed that should not have; the action was refused. */
   onFault(fault: unknown): void;
@@ -114,7 +117,10 @@ function pass(
   const verdict = observed === null ? 'forward' : 'observed';
   let entry: EntryIndex;
   try {
-    entry = record.append(actionEnvelope(action, verdict, decision.rules, observed), actionSealed(action, observed));
+    entry = record.append(
+      actionEnvelope(action, verdict, decision.rules, observed),
+      actionSealed(action, observed, shownText(action, rooms.withoutLiterals)),
+    );
   } catch (fault) {
     rooms.onFault(fault);
     return refuse(rooms, action, recordUnavailable('the action could not be written to the log'), []);
@@ -141,7 +147,10 @@ function pass(
 /** A refusal is recorded too, but stands whether that succeeds or not. */
 function refuse(rooms: PipelineRooms, action: Action, reason: Reason, rules: readonly RuleId[]): Verdict {
   try {
-    const entry = rooms.record.append(actionEnvelope(action, 'refuse', rules, reason), actionSealed(action, reason));
+    const entry = rooms.record.append(
+      actionEnvelope(action, 'refuse', rules, reason),
+      actionSealed(action, reason, shownText(action, rooms.withoutLiterals)),
+    );
     return { outcome: 'refuse', reason, entry };
   } catch (fault) {
     rooms.onFault(fault);

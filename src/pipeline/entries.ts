@@ -34,8 +34,9 @@ export function actionEnvelope(
 }
 
 /** What may have to be erased or sealed: texts and values. */
-export function actionSealed(action: Action, reason: Reason | null): Sealed {
+export function actionSealed(action: Action, reason: Reason | null, shown: string | null): Sealed {
   const sealed: Record<string, JsonValue> = { text: utf8(action.text) };
+  if (shown !== null) sealed.shown = shown;
   if (action.parameters.length > 0) sealed.parameters = action.parameters.map(readable);
   if (action.state !== '') sealed.state = action.state;
   if (action.session.justification !== '') sealed.justification = action.session.justification;

@@ -69,6 +69,10 @@ function house(options: {
     approval,
     record,
     display: (asked) => Buffer.from(asked.text).toString(),
+    withoutLiterals: (text) =>
+      Buffer.from(text)
+        .toString()
+        .replace(/'[^']*'/g, "''"),
     now: () => 5_000,
     onFault: (fault) => faults.push(fault),
   });
@@ -163,6 +167,22 @@ describe('a clearance', () => {
     if (verdict instanceof Promise || verdict.outcome !== 'forward') throw new Error('expected to pass at once');
     expect(() => pipeline.spend({ ...verdict.clearance })).toThrow('did not give');
     expect(() => pipeline.spend(structuredClone(verdict.clearance))).toThrow('did not give');
+  });
+});
+
+describe('values of labelled columns', () => {
+  const ssn = { kind: 'Column', id: 'crm/public.customers.ssn', labels: ['pii'], parent: null } as const;
+  const compares = classification('read', { uses: [{ use: 'compare', column: ssn, comparison: 'lookup' }] });
+  const reveals = classification('read', { uses: [{ use: 'reveal', column: ssn }] });
+
+  test.each([
+    ['compared', compares, "select 1 where ssn = ''"],
+    ['only shown', reveals, undefined],
+  ])('that are %s are shown without literals only where they may be such values', (_, understood, shown) => {
+    const { pipeline, log } = house({ policy: () => DENY });
+    pipeline.decide(action("select 1 where ssn = '123-45-6789'", { classification: understood }));
+    expect(log[0]?.sealed.shown).toBe(shown);
+    expect(log[0]?.sealed.text).toContain('123-45-6789');
   });
 });
 
