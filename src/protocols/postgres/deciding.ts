@@ -2,19 +2,16 @@ import type { ActionDraft } from '../../core/action.ts';
 import type { Reason, Verdict } from '../../core/verdict.ts';
 import type { Statement } from '../sql/statement.ts';
 import { isParticular, makesNames, reason, refersToNames, takesData, type Unjudged } from './actions.ts';
-import { Batch } from './batch.ts';
 import { encodeBackend } from './codec-backend.ts';
 import type { ClientFrame } from './input.ts';
 import { type Proposal, UNSETTLED } from './names.ts';
 import type { Decided, DecidingParts, Message, Pending } from './pending.ts';
-import { CANCELLED, DATA_FIRST, errorBytes, missing, NO_CATALOGUE, tooMany, UNMASKABLE } from './reasons.ts';
+import { DATA_FIRST, errorBytes, missing, NO_CATALOGUE, skipped, tooMany, UNMASKABLE } from './reasons.ts';
 import type { Cleared } from './sending.ts';
 import { newPortal, newPrepared, type Prepared, type Work } from './work.ts';
 
 /** Takes one message at a time from what it says to what becomes of it: sent, asked for, or refused in place. */
 export class Deciding {
-  /** Actions that await the same cure, while more of their pipeline comes. */
-  batch: Batch | null = null;
   /** A cancel request is on its way to the target: what is sent before it has arrived could be hit by it. */
   cancelling = false;
   private catalogueStale = false;
@@ -31,71 +28,36 @@ export class Deciding {
     this.advance({ frame, message, lookedUp: false, stateAsked: false });
   }
 
-  /** Does something in its turn: now, or behind what is being gathered. */
-  later(run: () => void, proposal: Proposal | null = null): void {
-    if (this.batch !== null) this.batch.add(run, proposal);
-    else run();
-  }
-
   /** Refuses an extended message in its turn; what was gathered before it is asked for first. */
-  refuseExtended(error: Buffer): void {
-    if (this.batch === null) {
-      this.parts.sender.refuseExtended(error);
-      return;
-    }
-    this.batch.add(() => this.parts.sender.refuseExtended(error), null);
-    this.file(() => {});
+  refuseExtended(error: Buffer, proposal: Proposal | null = null): void {
+    const { sender } = this.parts;
+    this.parts.gathering.later(
+      () => sender.refuseExtended(error, proposal),
+      () => proposal?.settle(false),
+    );
+    this.parts.gathering.file(NOTHING_MORE);
   }
 
-  /** Asks for what was gathered; `resume` once it is answered and sent. */
-  file(resume: () => void): void {
-    const { batch } = this;
-    if (batch === null) {
-      resume();
-      return;
-    }
-    this.batch = null;
-    const { gate, out, sender } = this.parts;
-    gate.close({
-      for: 'people',
-      batch,
-      resume: () => {
-        batch.release(() => sender.dropping);
-        resume();
-      },
-    });
-    out.push({ do: 'ask', keys: batch.keys, inTransaction: sender.inTransaction });
+  /** A Parse that fails leaves no unnamed statement behind (tcop/postgres.c, exec_parse_message). */
+  private refuseParse(error: Buffer, name: string): void {
+    const { actions, sender } = this.parts;
+    this.refuseExtended(error, name === '' ? actions.statements.propose('', null, sender.segment) : null);
+  }
+
+  private refuseSimple(why: Reason): void {
+    this.parts.sender.refuseSimple(errorBytes(why), this.unnamedDropped());
+  }
+
+  /** Neither does a Query, whether it fails or not (exec_simple_query), as long as the target does not skip it. */
+  private unnamedDropped(): Proposal | null {
+    const { actions, sender } = this.parts;
+    return actions.statements.has('') ? actions.statements.propose('', null, sender.segment) : null;
   }
 
   /** Something that was sent or committed may have changed what names mean. */
   catalogueChanged(): void {
     this.catalogueStale = true;
     this.absent.clear();
-  }
-
-  verdict(key: number, verdict: Verdict): void {
-    const { gate } = this.parts;
-    const { wait } = gate;
-    if (wait?.for === 'verdict' && wait.key === key) {
-      gate.wait = null;
-      wait.resume(verdict);
-    } else if (wait?.for === 'people') {
-      wait.batch.answer(key, verdict);
-      if (!wait.batch.answered) return;
-      gate.wait = null;
-      wait.resume();
-    }
-  }
-
-  /** Nobody waits for what is being decided any more. `true`: something was. */
-  withdraw(why: 'cancelled' | 'client-gone'): boolean {
-    const { gate, out } = this.parts;
-    const { wait } = gate;
-    const keys = wait?.for === 'verdict' ? [wait.key] : wait?.for === 'people' ? wait.batch.keys : [];
-    if (keys.length === 0) return false;
-    out.push({ do: 'withdraw', keys, why });
-    if (why === 'cancelled') for (const key of keys) this.verdict(key, CANCELLED_VERDICT);
-    return true;
   }
 
   // ── from message to draft
@@ -195,7 +157,12 @@ export class Deciding {
     return true;
   }
 
-  private waitForNames(again: () => void): void {
+  /** What is gathered has names of its own to settle: it is asked for first. */
+  waitForNames(again: () => void): void {
+    if (this.parts.gathering.batch !== null) {
+      this.parts.gathering.file(again);
+      return;
+    }
     this.parts.sender.flushOurselves();
     this.parts.gate.close({ for: 'names', resume: again });
   }
@@ -222,7 +189,7 @@ export class Deciding {
       return;
     }
     this.simple(statement, actions.draft('query', text, statement), (verdict) =>
-      sender.query(pending.frame, text, statement, verdict),
+      sender.query(pending.frame, text, statement, verdict, this.unnamedDropped()),
     );
   }
 
@@ -240,12 +207,11 @@ export class Deciding {
 
   /** A message that is answered with ReadyForQuery. */
   private simple(statement: Statement, draft: ActionDraft, send: (verdict: Cleared) => Work | null): void {
+    const { gathering } = this.parts;
     this.ask(draft, (verdict, key) => {
       if (verdict.outcome === 'ask' && !takesData(statement)) {
-        const batch = new Batch();
-        batch.ask(key, (answer) => this.settleSimple(answer, statement, send), null);
-        this.batch = batch;
-        this.file(() => {});
+        gathering.ask(key, (answer) => this.settleSimple(answer, statement, send), NOTHING_MORE);
+        gathering.file(NOTHING_MORE);
       } else {
         this.settleSimple(verdict, statement, send);
       }
@@ -253,14 +219,13 @@ export class Deciding {
   }
 
   private settleSimple(verdict: Verdict, statement: Statement, send: (verdict: Cleared) => Work | null): void {
-    const { sender } = this.parts;
     if (verdict.outcome !== 'forward') {
-      sender.refuseSimple(errorBytes(this.refusalOf(verdict)));
+      this.refuseSimple(this.refusalOf(verdict));
       return;
     }
     const work = send(verdict);
     if (work === null) {
-      sender.refuseSimple(errorBytes(UNMASKABLE));
+      this.refuseSimple(UNMASKABLE);
       return;
     }
     this.noted(statement);
@@ -275,19 +240,25 @@ export class Deciding {
       return;
     }
     this.ask(actions.draft('parse', message.text, statement), (verdict) => {
-      if (verdict.outcome !== 'forward') return this.refuseExtended(errorBytes(this.refusalOf(verdict)));
+      if (verdict.outcome !== 'forward') {
+        this.refuseParse(errorBytes(this.refusalOf(verdict)), message.statement);
+        return;
+      }
       const { statement: name, text, parameterTypes } = message;
       const prepared = newPrepared(name, text, parameterTypes, statement, state.version);
       const proposal = actions.statements.propose(name, prepared, sender.segment);
-      this.later(() => sender.parse(pending.frame, prepared, proposal, verdict.clearance), proposal);
+      this.parts.gathering.later(
+        () => sender.parse(pending.frame, prepared, proposal, verdict.clearance),
+        () => proposal.settle(false),
+      );
     });
   }
 
   private bind(pending: Pending, message: Message<'bind'>, prepared: Prepared, statement: Statement): void {
-    const { actions, sender, limits } = this.parts;
+    const { actions, gathering, sender, limits } = this.parts;
     // What has to be waited for by itself does not wait among others.
-    if (this.batch !== null && isParticular(statement)) {
-      this.file(() => this.advance(pending));
+    if (this.parts.gathering.batch !== null && isParticular(statement)) {
+      this.parts.gathering.file(() => this.advance(pending));
       return;
     }
     if (actions.portals.size >= limits.portals_max && actions.portals.known(message.portal) === null) {
@@ -308,10 +279,17 @@ export class Deciding {
           sender.refuseExtended(errorBytes(this.refusalOf(answer)));
         }
       };
-      if (!asked) return this.later(() => release(verdict), proposal);
-      this.batch ??= new Batch();
-      this.batch.ask(key, release, proposal);
-      if (this.batch.keys.length >= limits.batch_actions_max) this.file(() => {});
+      const dropped = (answer: Verdict | null) => {
+        proposal.settle(false);
+        if (answer?.outcome === 'forward') this.parts.out.record(skipped(answer.clearance.entry));
+      };
+      if (!asked)
+        return this.parts.gathering.later(
+          () => release(verdict),
+          () => dropped(verdict),
+        );
+      gathering.ask(key, release, dropped);
+      if ((gathering.batch?.keys.length ?? 0) >= limits.batch_actions_max) gathering.file(NOTHING_MORE);
     });
   }
 
@@ -326,7 +304,7 @@ export class Deciding {
   private refuse(pending: Pending, why: Unjudged): void {
     const { type } = pending.message;
     this.parts.out.record({ kind: 'refused-bytes', code: why.code, message: why.why });
-    if (type === 'query' || type === 'function-call') this.parts.sender.refuseSimple(errorBytes(why));
+    if (type === 'query' || type === 'function-call') this.refuseSimple(why);
     else this.refuseExtended(errorBytes(why));
   }
 
@@ -378,6 +356,6 @@ function toBuffer(bytes: Uint8Array): Buffer {
 }
 
 const NOTHING = Buffer.alloc(0);
+const NOTHING_MORE = () => {};
 const ABSENT_MAX = 10_000;
 const UNNAMED = 'unnamed prepared statement';
-const CANCELLED_VERDICT: Verdict = { outcome: 'refuse', reason: CANCELLED, entry: null };

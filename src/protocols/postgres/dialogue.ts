@@ -4,12 +4,14 @@ import type { ConversationContext, Hold } from '../protocol.ts';
 import type { Catalogue } from '../sql/catalogue.ts';
 import type { Classifier } from '../sql/statement.ts';
 import { Actions, isParticular, takesData } from './actions.ts';
-import type { AnswersHost, DescribedRows } from './answers-host.ts';
+import type { AnswersHost } from './answers-host.ts';
 import { encodeBackend } from './codec-backend.ts';
 import { decodeFrontend } from './codec-frontend.ts';
 import { CopyIn } from './copying.ts';
 import { Deciding } from './deciding.ts';
+import { HEADER_BYTES } from './frames.ts';
 import { Gate } from './gate.ts';
+import { Gathering } from './gathering.ts';
 import { holdNotice } from './hold.ts';
 import { type ClientFrame, type ClientInput, clientBody } from './input.ts';
 import type { TransactionStatus } from './messages.ts';
@@ -23,7 +25,7 @@ import { Sender } from './sending.ts';
 import { encodeStartup } from './startup.ts';
 import { SessionState } from './state.ts';
 import { FLUSH, SYNC, TERMINATE } from './tags.ts';
-import type { Portal, Prepared, Work } from './work.ts';
+import type { Portal, Work } from './work.ts';
 
 export interface DialogueParts {
   readonly context: ConversationContext;
@@ -47,8 +49,9 @@ export class Dialogue implements AnswersHost {
   private readonly actions: Actions;
   private readonly answers: Answers;
   private readonly sender: Sender;
-  private readonly presenter: Presenter;
+  readonly presenter: Presenter;
   private readonly gate = new Gate();
+  private readonly gathering: Gathering;
   private readonly deciding: Deciding;
   private readonly copyIn: CopyIn;
   private draining = false;
@@ -69,7 +72,8 @@ export class Dialogue implements AnswersHost {
     const { ledger } = this.answers;
     this.sender = new Sender(ledger, out, this.state, context.random(NAME_BYTES));
     const { actions, state, sender, gate } = this;
-    this.deciding = new Deciding({ limits: context.limits, actions, state, sender, ledger, gate, out });
+    const gathering = (this.gathering = new Gathering(gate, out, sender));
+    this.deciding = new Deciding({ limits: context.limits, actions, state, sender, ledger, gate, gathering, out });
   }
 
   /** A message to the client is cut: nothing of ours may be written. */
@@ -87,7 +91,7 @@ export class Dialogue implements AnswersHost {
 
   /** The session ends for a fault of one side. */
   abandon(error: string): void {
-    this.deciding.withdraw('client-gone');
+    this.gathering.withdraw('client-gone');
     this.answers.abandon(error);
   }
 
@@ -103,7 +107,7 @@ export class Dialogue implements AnswersHost {
   }
 
   verdict(key: number, verdict: Verdict): void {
-    this.deciding.verdict(key, verdict);
+    this.gathering.verdict(key, verdict);
     this.pump();
   }
 
@@ -122,7 +126,7 @@ export class Dialogue implements AnswersHost {
 
   /** Somebody who knows the session's cancel key asked to cancel. */
   cancelled(): void {
-    if (this.deciding.withdraw('cancelled')) {
+    if (this.gathering.withdraw('cancelled')) {
       this.pump();
       return;
     }
@@ -199,11 +203,14 @@ export class Dialogue implements AnswersHost {
       return;
     }
     if (this.copyIn.takes(frame)) return;
+    const boundary = tag === SYNC || tag === FLUSH;
+    if (boundary && frame.end - frame.start > HEADER_BYTES) throw notEmpty(tag);
     if (this.sender.dropping) {
-      tag === SYNC ? this.sender.sync(frame) : undefined;
+      this.gathering.drop();
+      if (tag === SYNC) this.sender.sync(frame);
       return;
     }
-    if (tag === SYNC || tag === FLUSH) {
+    if (boundary) {
       this.boundary(frame);
       return;
     }
@@ -211,7 +218,7 @@ export class Dialogue implements AnswersHost {
     switch (message.type) {
       case 'query':
       case 'function-call':
-        this.deciding.file(() => this.deciding.decide(frame, message));
+        this.gathering.file(() => this.deciding.decide(frame, message));
         return;
       case 'parse':
       case 'bind':
@@ -233,22 +240,22 @@ export class Dialogue implements AnswersHost {
 
   /** Sync and Flush: what was gathered is asked for now, and the boundary follows it. */
   private boundary(frame: ClientFrame): void {
-    this.deciding.file(() => {
+    this.gathering.file(() => {
       if (frame.tag === SYNC) this.sender.sync(frame);
       else if (!this.sender.dropping) this.sender.flush(frame);
     });
   }
 
   private describe(frame: ClientFrame, what: 'statement' | 'portal', name: string): void {
-    const { actions, sender, deciding } = this;
+    const { actions, sender, gathering } = this;
     const found =
       what === 'statement' ? actions.statements.find(name, sender.segment) : actions.portals.find(name, sender.segment);
     // Of a name nobody judged only the description comes back; the server knows whether there is one.
     if (found === null || found === UNSETTLED) {
-      deciding.later(() => sender.describe(frame, what, null, null));
+      gathering.later(() => sender.describe(frame, what, null, null));
       return;
     }
-    deciding.later(() =>
+    gathering.later(() =>
       'prepared' in found ? sender.describe(frame, what, null, found) : sender.describe(frame, what, found, null),
     );
   }
@@ -256,8 +263,7 @@ export class Dialogue implements AnswersHost {
   private execute(frame: ClientFrame, name: string, rowsMax: number): void {
     const portal = this.actions.portals.find(name, this.sender.segment);
     if (portal === UNSETTLED) {
-      this.sender.flushOurselves();
-      this.gate.close({ for: 'names', resume: () => this.execute(frame, name, rowsMax) });
+      this.deciding.waitForNames(() => this.execute(frame, name, rowsMax));
       return;
     }
     // A cursor that SQL or a function has opened is a portal too: it is fetched from by FETCH, which is judged.
@@ -265,11 +271,11 @@ export class Dialogue implements AnswersHost {
       this.deciding.refuseExtended(missing('34000', `portal "${name}"`));
       return;
     }
-    if (this.deciding.batch !== null && isParticular(portal.prepared.statement)) {
-      this.deciding.file(() => this.executeNow(frame, portal, rowsMax));
+    if (this.gathering.batch !== null && isParticular(portal.prepared.statement)) {
+      this.gathering.file(() => this.executeNow(frame, portal, rowsMax));
       return;
     }
-    this.deciding.later(() => this.executeNow(frame, portal, rowsMax));
+    this.gathering.later(() => this.executeNow(frame, portal, rowsMax));
   }
 
   private executeNow(frame: ClientFrame, portal: Portal, rowsMax: number): void {
@@ -287,7 +293,10 @@ export class Dialogue implements AnswersHost {
     const { actions, sender } = this;
     const table = what === 'statement' ? actions.statements : actions.portals;
     const proposal = table.propose(name, null, sender.segment);
-    this.deciding.later(() => sender.close(frame, proposal), proposal);
+    this.gathering.later(
+      () => sender.close(frame, proposal),
+      () => proposal.settle(false),
+    );
   }
 
   private terminate(frame: ClientFrame): void {
@@ -299,18 +308,6 @@ export class Dialogue implements AnswersHost {
 
   // ── what the answers say
 
-  describedRows(body: Buffer, work: Work): DescribedRows {
-    return this.presenter.describedRows(body, work);
-  }
-
-  statementDescribed(prepared: Prepared, body: Buffer | null): void {
-    this.presenter.statementDescribed(prepared, body);
-  }
-
-  portalDescribed(portal: Portal, body: Buffer | null): void {
-    this.presenter.portalDescribed(portal, body);
-  }
-
   guarded(): boolean {
     return this.sender.guarded;
   }
@@ -319,6 +316,7 @@ export class Dialogue implements AnswersHost {
     const { sender } = this;
     sender.status = status;
     sender.begun = false;
+    if (this.answers.ledger.length === 0) sender.unsynced = false;
     if (status !== 'I') return;
     this.state.transactionEnded();
     if (this.ddlInTransaction) this.deciding.catalogueChanged();
@@ -370,7 +368,7 @@ export class Dialogue implements AnswersHost {
   }
 
   private drainIfIdle(): void {
-    if (!this.draining || this.gate.closed || this.deciding.batch !== null || !this.sender.nothingOpen) return;
+    if (!this.draining || this.gate.closed || this.gathering.batch !== null || !this.sender.nothingOpen) return;
     this.end('GATEWAY_STOPPING', 'terminating connection: the gateway is stopping', ADMIN_SHUTDOWN);
   }
 
@@ -380,6 +378,10 @@ export class Dialogue implements AnswersHost {
     if (!this.answers.midMessage) out.reply(encodeBackend({ type: 'error', fields }));
     out.close({ do: 'close', why, code });
   }
+}
+
+function notEmpty(tag: number): GatewayError {
+  return new GatewayError('WIRE_MALFORMED', `message 0x${tag.toString(16)} has a body, and should not`);
 }
 
 const NOTHING_MORE = () => {};

@@ -28,6 +28,11 @@ export class NameTable<T> {
     return last.segment === segment ? last.value : UNSETTLED;
   }
 
+  /** Something is known of the name, or proposed. */
+  has(name: string): boolean {
+    return this.slots.has(name);
+  }
+
   /** As far as it is known; for looking up what a text refers to, once everything is settled. */
   known(name: string): T | null {
     return this.slots.get(name)?.value ?? null;

@@ -1,6 +1,7 @@
 import type { Limits } from '../../core/limits.ts';
 import type { Actions } from './actions.ts';
 import type { Gate } from './gate.ts';
+import type { Gathering } from './gathering.ts';
 import type { ClientFrame } from './input.ts';
 import type { Ledger } from './ledger.ts';
 import type { FrontendMessage } from './messages.ts';
@@ -26,5 +27,6 @@ export interface DecidingParts {
   readonly sender: Sender;
   readonly ledger: Ledger;
   readonly gate: Gate;
+  readonly gathering: Gathering;
   readonly out: Outbox;
 }

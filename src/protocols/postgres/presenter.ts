@@ -4,7 +4,7 @@ import type { ConversationContext } from '../protocol.ts';
 import type { Catalogue } from '../sql/catalogue.ts';
 import type { Statement } from '../sql/statement.ts';
 import type { Actions } from './actions.ts';
-import type { DescribedRows } from './answers-host.ts';
+import type { DescribedRows, RowsPresenter } from './answers-host.ts';
 import { decodeBackend } from './codec-backend.ts';
 import { tellsParameter } from './guarded.ts';
 import type { Field } from './messages.ts';
@@ -14,7 +14,7 @@ import { ROW_DESCRIPTION } from './tags.ts';
 import type { Portal, Prepared, Work } from './work.ts';
 
 /** How rows are shown, made once for each description and kept as long as it comes again under the same rules. */
-export class Presenter {
+export class Presenter implements RowsPresenter {
   private readonly context: ConversationContext;
   private readonly actions: Actions;
   private readonly state: SessionState;

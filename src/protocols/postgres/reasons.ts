@@ -1,9 +1,12 @@
+import type { EntryIndex } from '../../core/ids.ts';
 import type { Reason } from '../../core/verdict.ts';
+import type { ConversationEntry } from '../protocol.ts';
 import { reason } from './actions.ts';
 import { encodeBackend } from './codec-backend.ts';
 import { refusalFields } from './refusals.ts';
+import { SKIPPED } from './work.ts';
 
-/** Refusals that no policy has decided. */
+/** Refusals that no policy has decided, and results that no target has given. */
 
 /** The ErrorResponse of a refusal. */
 export function errorBytes(why: Reason): Buffer {
@@ -17,6 +20,12 @@ export function missing(sqlState: string, what: string): Buffer {
 
 export function tooMany(what: string, limit: number): Reason {
   return reason('CLIENT_TOO_MANY', `more than ${limit} ${what} in one session`, 'close those that are not used');
+}
+
+/** The result of an action that was cleared and then had no place any more, because its pipeline had failed. */
+export function skipped(of: EntryIndex): ConversationEntry {
+  const facts = { rows: 0, bytes: 0, masked: 0, error: SKIPPED, tag: '' };
+  return { kind: 'result', of, facts, sample: Buffer.alloc(0) };
 }
 
 export const NO_CATALOGUE = reason(

@@ -12,7 +12,7 @@ import { RowWriter } from './rows.ts';
 import { commandTag, readyStatus } from './short-messages.ts';
 import { Showing } from './showing.ts';
 import { BACKEND, COPY_DATA, COPY_DONE, DATA_ROW } from './tags.ts';
-import type { Portal, Work } from './work.ts';
+import { type Portal, SKIPPED, type Work } from './work.ts';
 
 /**
  * Walks over what the target sends: headers only, wherever nothing has to be looked into. What passes is passed as slices
@@ -199,14 +199,14 @@ export class Answers {
     switch (head.answers) {
       case 'query':
         if (body === null || work === null) throw this.unexpected();
-        work.plan = this.host.describedRows(body, work).plan;
+        work.plan = this.host.presenter.describedRows(body, work).plan;
         this.showFrame(work);
         return;
       case 'describe-statement':
-        if (prepared !== null) this.host.statementDescribed(prepared, body);
+        if (prepared !== null) this.host.presenter.statementDescribed(prepared, body);
         break;
       case 'describe-portal':
-        if (portal !== null) this.host.portalDescribed(portal, body);
+        if (portal !== null) this.host.presenter.portalDescribed(portal, body);
         break;
       default:
         throw this.unexpected();
@@ -290,6 +290,7 @@ export class Answers {
       work.plan = null;
       this.host.failed(work);
     }
+    if (head?.refusal != null) head.proposal?.settle(true);
     if (head?.refusal != null && !fatal) this.showing.show(null, head.refusal);
     else if (head?.owner === 'ours' && !fatal) this.showing.endRun();
     else if (guarded) this.showing.show(work, encodeBackend({ type: 'error', fields: withoutTexts(fields) }));
@@ -331,6 +332,7 @@ export class Answers {
       this.showing.report(work);
       this.host.finished(work);
     }
+    head.proposal?.settle(true);
     if (head.owner === 'client') this.pass();
     if (answers === 'query') head.listener?.done(true);
     this.ledger.advance();
@@ -381,8 +383,6 @@ const NONE: ReadonlySet<number> = new Set();
 const STREAMED = tags('Dd');
 const ALWAYS_SEEN = tags('ZSAE');
 const LENGTH_MAX = 0x7fff_ffff;
-/** In the `result` entry of an action that the server discarded because an earlier one of its pipeline failed. */
-const SKIPPED = 'skipped';
 
 const COMPLETES: Readonly<Record<number, Expectation['answers']>> = {
   [BACKEND.PARSE_COMPLETE]: 'parse',

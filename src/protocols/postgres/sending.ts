@@ -19,7 +19,10 @@ export type Cleared = Extract<Verdict, { outcome: 'forward' }>;
 export class Sender {
   /** What the last ReadyForQuery said. */
   status: TransactionStatus = 'I';
-  /** Extended messages were sent that no Sync has closed. */
+  /**
+   * Extended messages were sent that no Sync has closed. A Query closes them only if it is not skipped, which is known once
+   * it is answered.
+   */
   unsynced = false;
   /**
    * After a refused extended message the client's messages are dropped up to a Sync. `alone`: the target knows nothing of
@@ -63,16 +66,15 @@ export class Sender {
 
   // ── the client's, cleared
 
-  query(frame: ClientFrame, text: Buffer, statement: Statement, verdict: Cleared): Work {
+  query(frame: ClientFrame, text: Buffer, statement: Statement, verdict: Cleared, proposal: Proposal | null): Work {
     const work = this.work('query', text, statement, verdict);
     const parts = statement.parts;
     if (work.rows_max !== -1 && parts.length === 1 && parts[0]?.node === 'select') {
-      this.queryByPortal(text, work, verdict.clearance);
+      this.queryByPortal(text, work, verdict.clearance, proposal);
     } else {
       this.out.forward(verdict.clearance, frame.buffer, frame.start, frame.end);
-      this.ledger.push(expect('query', { work, rows_max: work.rows_max }));
+      this.ledger.push(expect('query', { work, proposal, rows_max: work.rows_max }));
     }
-    this.closeSegment();
     return work;
   }
 
@@ -80,7 +82,6 @@ export class Sender {
     const work = this.work('function-call', text, statement, verdict);
     this.out.forward(verdict.clearance, frame.buffer, frame.start, frame.end);
     this.ledger.push(expect('function-call', { work }));
-    this.closeSegment();
     return work;
   }
 
@@ -131,7 +132,8 @@ export class Sender {
   }
 
   sync(frame: ClientFrame): void {
-    this.closeSegment();
+    this.unsynced = false;
+    this.segment += 1;
     if (this.skipping === 'alone') {
       this.out.reply(encodeBackend({ type: 'ready-for-query', status: this.status }));
     } else {
@@ -144,26 +146,27 @@ export class Sender {
   // ── refusals, in place
 
   /** Of a message that is answered with ReadyForQuery: Query, FunctionCall. */
-  refuseSimple(error: Buffer): void {
+  refuseSimple(error: Buffer, proposal: Proposal | null): void {
     if (this.nothingOpen) {
+      proposal?.settle(true);
       this.out.reply(error);
       this.out.reply(encodeBackend({ type: 'ready-for-query', status: 'I' }));
       return;
     }
     this.out.relay(NEVER_PARSES);
-    this.ledger.push(expect('query', { refusal: error }));
-    this.closeSegment();
+    this.ledger.push(expect('query', { refusal: error, proposal }));
   }
 
-  /** Of an extended message: what follows is dropped up to a Sync. */
-  refuseExtended(error: Buffer): void {
+  /** Of an extended message: what follows is dropped up to a Sync. `proposal`: what its failure does to a name. */
+  refuseExtended(error: Buffer, proposal: Proposal | null = null): void {
     if (this.nothingOpen) {
       this.out.reply(error);
+      proposal?.settle(true);
       this.skipping = 'alone';
       return;
     }
     this.out.relay(encodeFrontend({ type: 'describe', what: 'statement', name: this.name }));
-    this.ledger.push(expect('describe-statement', { refusal: error }));
+    this.ledger.push(expect('describe-statement', { refusal: error, proposal }));
     this.unsynced = true;
     this.skipping = 'with-target';
   }
@@ -200,14 +203,15 @@ export class Sender {
   private describeOurselves(portal: Portal): void {
     portal.described = true;
     this.out.relay(encodeFrontend({ type: 'describe', what: 'portal', name: portal.name }));
-    this.ledger.push(expect('describe-portal', { owner: 'ours', portal }));
+    // If it fails, so would the Execute that it comes before, and now that is skipped: the error is the client's.
+    this.ledger.push(expect('describe-portal', { owner: 'quiet', portal }));
   }
 
   /**
    * One SELECT with a row limit: the same by a statement and portal of the gateway's own, since only an Execute can be told
    * to stop without an error.
    */
-  private queryByPortal(text: Buffer, work: Work, clearance: Clearance): void {
+  private queryByPortal(text: Buffer, work: Work, clearance: Clearance, proposal: Proposal | null): void {
     const { name } = this;
     const bytes = Buffer.concat([
       encodeFrontend({ type: 'close', what: 'statement', name }),
@@ -222,7 +226,7 @@ export class Sender {
     const prepared = newPrepared(name, text, [], work.statement, -1);
     const portal: Portal = { ...newPortal(name, prepared, []), work, described: true, rows_left: work.rows_max };
     this.out.forward(clearance, bytes);
-    this.ledger.push(expect('close', { owner: 'quiet', work }));
+    this.ledger.push(expect('close', { owner: 'quiet', work, proposal }));
     this.ledger.push(expect('parse', { owner: 'quiet', work }));
     this.ledger.push(expect('bind', { owner: 'quiet', work }));
     this.ledger.push(expect('describe-portal', { work, portal }));
@@ -241,11 +245,6 @@ export class Sender {
     if (statement.parts.some((part) => part.transaction === 'begin')) this.begun = true;
     if (statement.changesState) this.state.forget(this.inTransaction);
     return work;
-  }
-
-  private closeSegment(): void {
-    this.unsynced = false;
-    this.segment += 1;
   }
 }
 

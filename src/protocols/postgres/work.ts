@@ -42,6 +42,9 @@ export interface Portal {
   rows_left: number;
 }
 
+/** In the `result` entry of an action that was discarded because an earlier one of its pipeline failed. */
+export const SKIPPED = 'skipped';
+
 export function newPrepared(
   name: string,
   text: Buffer,
