@@ -62,6 +62,7 @@ export class Cedar {
       // Values are made in context.ts and closure.ts, of nothing but texts, whole numbers, booleans and lists of texts.
       context: context.context as Parameters<Engine['statefulIsAuthorized']>[0]['context'],
       // Without the schema nobody tells Cedar which groups an action lies in, so the action goes as an entity.
+      // As closure.ts and document.ts make them; the package's type has no read-only lists.
       entities: (strict ? entities : [...entities, actionEntity(question.action)]) as never,
       preparsedPolicySetId: this.#parse(engine, rules),
       ...(strict ? { preparsedSchemaName: SCHEMA_NAME, validateRequest: true } : {}),

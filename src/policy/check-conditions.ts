@@ -1,6 +1,6 @@
 import type { Draft, Report } from './draft.ts';
 import { CONTEXTS } from './schema.ts';
-import { contextField, hasNames, literal, type Node, operands, walk } from './syntax.ts';
+import { contextField, hasNames, isNode, literal, type Node, operands, walk } from './syntax.ts';
 
 /** What Cedar's validator lets pass in a condition although it cannot mean what it says. */
 export function checkConditions(draft: Draft, problem: Report): void {
@@ -15,12 +15,12 @@ export function checkConditions(draft: Draft, problem: Report): void {
 
 /** Cedar's only wildcard is `*`. */
 function checkPattern(node: Node, problem: Report): void {
-  if (JSON.stringify(node.like)?.includes('?')) {
-    const pattern = (node.like as { pattern?: unknown }).pattern;
-    const texts = Array.isArray(pattern) ? pattern.map((part) => (part as { Literal?: string }).Literal ?? '*') : [];
-    if (texts.some((text) => text.includes('?'))) {
-      problem(`\`?\` in the pattern "${texts.join('')}" is a literal question mark; the only wildcard is \`*\``);
-    }
+  const pattern = isNode(node.like) ? node.like.pattern : null;
+  if (!Array.isArray(pattern)) return;
+  // A part is the text `Wildcard` or `{ Literal: … }`.
+  const texts = pattern.map((part) => (isNode(part) && typeof part.Literal === 'string' ? part.Literal : '*'));
+  if (texts.some((text) => text.includes('?'))) {
+    problem(`\`?\` in the pattern "${texts.join('')}" is a literal question mark; the only wildcard is \`*\``);
   }
 }
 

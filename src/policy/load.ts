@@ -86,6 +86,7 @@ class Loading {
     }
     const json = this.#parse(source, piece);
     if (json === null) return;
+    // Cedar's annotations are texts, or null where there is no value.
     const values = isNode(json.annotations) ? (json.annotations as Record<string, string | null>) : {};
     const id = values.id;
     const report = (message: string) => this.#problem(file, piece.line, id ?? null, message);
