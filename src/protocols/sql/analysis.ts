@@ -6,7 +6,7 @@ import { functionCall } from './functions.ts';
 import type { Ctes, Lineage, Output, Scope } from './lineage.ts';
 import { newScope } from './lineage.ts';
 import { Names } from './names.ts';
-import { listOf, type Opened, required, text } from './nodes.ts';
+import { type Fields, listOf, type Opened, required, text } from './nodes.ts';
 import type { ParsedStatement } from './parse.ts';
 import { doBlock } from './procedural.ts';
 import { select } from './queries.ts';
@@ -40,6 +40,8 @@ export class Analysis implements Walk {
   private readonly preparedHere = new Map<string, Statement | null>();
   private readonly declaredHere = new Map<string, Statement | null>();
   private at: ParsedStatement | null = null;
+  /** The end of a transaction may have brought another search path back. */
+  private pathMayChange = false;
 
   constructor(source: Buffer, statements: readonly ParsedStatement[], surroundings: Surroundings) {
     this.source = source;
@@ -55,7 +57,7 @@ export class Analysis implements Walk {
     for (const statement of statements) {
       this.at = statement;
       this.parts.push(this.statement(statement.node, 'reveal'));
-      if (this.tally.changesState) this.names = new Names(this.names.catalogue, null, this.tally);
+      if (this.tally.changesState || this.pathMayChange) this.names = new Names(this.names.catalogue, null, this.tally);
       if (this.tally.changesCatalogue) this.names.unsettle('an earlier statement of the text changes what there is');
     }
   }
@@ -92,7 +94,7 @@ export class Analysis implements Walk {
         return { ...part, copy: server ? null : fields.is_from === true ? 'in' : 'out' };
       }
       case 'TransactionStmt':
-        return this.transaction(part, text(fields.kind) ?? '', listOf(fields.options));
+        return this.transaction(part, fields);
       case 'ExplainStmt':
         explain(this, fields);
         return part;
@@ -142,17 +144,16 @@ export class Analysis implements Walk {
     }
   }
 
-  private transaction(part: StatementPart, kind: string, modes: readonly unknown[]): StatementPart {
-    const transaction = TRANSACTION[kind];
-    this.tally.touchTarget(options(modes) ? 'sql.read' : 'sql.administer');
-    // SET is undone by a roll-back, SET LOCAL by any end.
-    if (
-      transaction === undefined ||
-      (transaction !== 'begin' && transaction !== 'savepoint' && transaction !== 'release')
-    ) {
-      this.tally.changesState = true;
-    }
-    return { ...part, transaction: transaction ?? null };
+  private transaction(part: StatementPart, fields: Fields): StatementPart {
+    const transaction = TRANSACTION[text(fields.kind) ?? ''] ?? null;
+    this.tally.touchTarget(options(listOf(fields.options)) ? 'sql.read' : 'sql.administer');
+    if (transaction === 'begin' || transaction === 'savepoint' || transaction === 'release')
+      return { ...part, transaction };
+    // SET is undone by a roll-back, SET LOCAL by any end. A plain COMMIT changes nothing that was not announced by the SET
+    // LOCAL before it; the conversation sees the transaction end.
+    this.pathMayChange = true;
+    if (transaction !== 'commit' || fields.chain === true) this.tally.changesState = true;
+    return { ...part, transaction };
   }
 
   private call(node: unknown): void {
@@ -169,7 +170,7 @@ export class Analysis implements Walk {
     const analysis = new Analysis(this.source, statements, this.surroundings);
     analysis.names = new Names(
       this.names.catalogue,
-      this.tally.changesState ? null : this.surroundings.context.searchPath,
+      this.tally.changesState || this.pathMayChange ? null : this.surroundings.context.searchPath,
       analysis.tally,
     );
     for (const { node } of statements) analysis.parts.push(analysis.statement(node, role));

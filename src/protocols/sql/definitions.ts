@@ -47,25 +47,10 @@ function subject(
     case 'CreateSeqStmt':
     case 'ViewStmt':
     case 'CompositeTypeStmt':
-    case 'CreateForeignTableStmt': {
-      const base = type === 'CreateForeignTableStmt' ? (fieldsOf(fields.base) ?? {}) : fields;
-      const range = fieldsOf(base.relation ?? base.sequence ?? base.view ?? base.typevar);
-      if (range === null) throw new NotUnderstood(`${type} has no name`);
-      walk.names.created(relationName(range), range.relpersistence === 't');
-      if (type === 'ViewStmt') walk.query(required(fields.query), null, null, 'assign');
+    case 'CreateForeignTableStmt':
+    case 'CreateTableAsStmt':
+      newRelation(walk, { type, fields });
       return;
-    }
-    case 'CreateTableAsStmt': {
-      const range = fieldsOf(fieldsOf(fields.into)?.rel);
-      if (range === null) throw new NotUnderstood('CREATE TABLE AS has no name');
-      walk.names.created(relationName(range), range.relpersistence === 't');
-      const query = required(fields.query);
-      if (query.type === 'ExecuteStmt') {
-        walk.statement(query);
-        walk.tally.storeRevealed();
-      } else walk.query(query, null, null, 'assign');
-      return;
-    }
     case 'CreateFunctionStmt':
       touchSchema(walk, nameParts(fields.funcname), action);
       if (definitions(fields.options).get('security') !== undefined) {
@@ -117,6 +102,21 @@ function subject(
       const names = fields.typeName ?? fields.domainname ?? fields.defnames;
       if (Array.isArray(names)) touchSchema(walk, nameParts(names), action);
     }
+  }
+}
+
+function newRelation(walk: Walk, { type, fields }: Opened): void {
+  const base = fieldsOf(fields.base) ?? fieldsOf(fields.into) ?? fields;
+  const range = fieldsOf(base.relation ?? base.rel ?? base.sequence ?? base.view ?? base.typevar);
+  if (range === null) throw new NotUnderstood(`${type} has no name`);
+  walk.names.created(relationName(range), range.relpersistence === 't');
+  if (type !== 'ViewStmt' && type !== 'CreateTableAsStmt') return;
+  const query = required(fields.query);
+  if (query.type === 'ExecuteStmt') {
+    walk.statement(query);
+    walk.tally.storeRevealed();
+  } else {
+    walk.query(query, null, null, 'assign');
   }
 }
 

@@ -21,10 +21,11 @@ export function functionCall(walk: Walk, fields: Fields, scope: Scope, place: Pl
 /** Touches what a call of that name may run; true when the values of its arguments matter for what it does. */
 export function touchFunction(walk: Walk, parts: readonly string[], args: readonly unknown[]): boolean {
   const name = parts.at(-1) ?? '';
-  walk.tally.functions.add(parts.join('.'));
+  const functions = walk.names.candidates(parts);
+  for (const each of functions) walk.tally.functions.add(`${each.schema}.${each.name}`);
+  if (functions.length === 0) walk.tally.functions.add(parts.join('.'));
   const special = specialCall(walk, parts, args);
   if (special !== null) return special;
-  const functions = walk.names.candidates(parts);
   // `type(value)` is a cast where no function has that name (manual, 4.2.9).
   if (functions.length === 0 && !(args.length === 1 && walk.names.type(parts))) walk.names.unknownFunction(parts);
   let fixed = functions.length === 0;

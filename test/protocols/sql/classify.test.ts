@@ -262,6 +262,7 @@ describe('what touches what', () => {
   test.each([
     'SET search_path = evil; SELECT * FROM users',
     'ROLLBACK; SELECT * FROM users',
+    'COMMIT; SELECT * FROM users',
     'SELECT f(1); SELECT * FROM users',
     'ALTER TABLE users RENAME TO old; SELECT * FROM public.users',
     'CREATE VIEW fresh AS SELECT 1; SELECT * FROM users',
@@ -279,7 +280,7 @@ describe('what touches what', () => {
     expect(sql.of("DELETE FROM t WHERE x = lower('secret')").classification.facts).toEqual({
       statement: ['delete'],
       hasWhere: true,
-      functions: ['lower'],
+      functions: ['pg_catalog.lower'],
       tables: ['crm/public.t'],
     });
     expect(sql.of('DELETE FROM t').classification.facts).toMatchObject({ hasWhere: false });

@@ -280,13 +280,14 @@ describe('read-only escape (Q9)', () => {
       'RESET ALL',
       'DISCARD ALL',
       'ROLLBACK',
-      'COMMIT',
+      'ROLLBACK TO s',
+      'COMMIT AND CHAIN',
       'SELECT f(1)',
       'CALL do_it()',
     ]) {
       expect(sql.of(text).changesState, text).toBe(true);
     }
-    for (const text of ['SELECT 1', 'BEGIN', 'SET statement_timeout = 1', 'SELECT lower(x) FROM a']) {
+    for (const text of ['SELECT 1', 'BEGIN', 'COMMIT', 'SET statement_timeout = 1', 'SELECT lower(x) FROM a']) {
       expect(sql.of(text).changesState, text).toBe(false);
     }
   });
