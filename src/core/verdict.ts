@@ -87,7 +87,7 @@ export type Verdict =
       readonly clearance: Clearance;
       readonly obligations: readonly Obligation[];
       readonly rules: readonly RuleId[];
-      /** Set where observe mode let it pass: masks and limits are then not applied. */
+      /** Set where observe mode let it pass; the obligations are those that are enforced all the same. */
       readonly observed: Reason | null;
     }
   | { readonly outcome: 'ask'; readonly cures: readonly Cure[] }

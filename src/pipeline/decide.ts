@@ -128,7 +128,8 @@ function pass(
   const forward: Verdict = {
     outcome: 'forward',
     clearance: mint(entry),
-    obligations: observed === null ? decision.obligations : [],
+    // What is only observed has left them already; what is enforced beside it stays.
+    obligations: decision.obligations,
     rules: decision.rules,
     observed,
   };

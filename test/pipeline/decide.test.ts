@@ -141,11 +141,14 @@ describe('an allowed action', () => {
     expect(pipeline.decide(action())).toMatchObject({ outcome: 'refuse', reason: { code: 'RECORD_UNAVAILABLE' } });
   });
 
-  test('that only observe mode let pass says so and loses its obligations', () => {
-    const mask = { kind: 'limit-rows', rows_max: 5, rule: 'x' } as const;
+  test('that only observe mode let pass says so, and keeps the obligations that are enforced', () => {
+    const limit = { kind: 'limit-rows', rows_max: 5, rule: 'x' } as const;
     const { pipeline, log } = house({
-      policy: () => ({ effect: 'allow', rules: [], obligations: [mask], observed: NO }),
+      policy: () => ({ effect: 'allow', rules: [], obligations: [limit], observed: NO }),
     });
+    expect(pipeline.decide(action())).toMatchObject({ outcome: 'forward', obligations: [limit], observed: NO });
+    expect(log[0]?.envelope).toMatchObject({ verdict: 'observed', facts: { code: 'POLICY_DENIED' } });
+  });
     expect(pipeline.decide(action())).toMatchObject({ outcome: 'forward', obligations: [], observed: NO });
     expect(log[0]?.envelope).toMatchObject({ verdict: 'observed', facts: { code: 'POLICY_DENIED' } });
   });
