@@ -72,10 +72,16 @@ export interface Written {
   readonly slab: Buffer;
   readonly offset: number;
   readonly length: number;
-  readonly leaf: Buffer;
+  /** Where 0x00 ‖ entry begins; it goes to the end of the frame. */
+  readonly leafAt: number;
 }
 
-/** Builds frames in large buffers, so that an entry costs no allocation of its own but the view of its leaf. */
+/** The input of the leaf's hash. A view is made when it is needed, not when the entry is written. */
+export function leafOf({ slab, offset, length, leafAt }: Written): Buffer {
+  return slab.subarray(leafAt, offset + length);
+}
+
+/** Builds frames in large buffers, so that an entry costs no buffer of its own. */
 export class FrameWriter {
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #offset = 0;
@@ -117,7 +123,7 @@ export class FrameWriter {
     const end = storedEnd + 1 + slab.utf8Write(head + commitment + tail, storedEnd + 1);
     finish(slab, offset, end, index, encrypt !== null, storedEnd - saltAt);
     this.#offset = end;
-    return { slab, offset, length: end - offset, leaf: slab.subarray(storedEnd, end) };
+    return { slab, offset, length: end - offset, leafAt: storedEnd };
   }
 
   #room(bytes: number): Buffer {

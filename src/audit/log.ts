@@ -5,7 +5,7 @@ import type { Limits } from '../core/limits.ts';
 import { Attachments } from './attachments.ts';
 import { EntryComposer } from './composer.ts';
 import type { LogEntry } from './entry.ts';
-import { FrameWriter, type Written } from './frame.ts';
+import { FrameWriter, leafOf, type Written } from './frame.ts';
 import { GroupSync } from './group-sync.ts';
 import type { Journal } from './journal.ts';
 import { Live, type LiveFilter, type LiveListener } from './live.ts';
@@ -68,8 +68,9 @@ export class AuditLog implements RecordStage {
   readonly #composer: EntryComposer;
   readonly #groupSync: GroupSync;
   readonly #live: Live;
-  /** 0x00 ‖ entry of all that the checkpoint does not cover, the first being `publisher.size`. */
-  #leaves: Buffer[] = [];
+  /** All entries from `#published` on; they leave only when tiles hold them and a checkpoint covers them. */
+  readonly #unpublished: Written[] = [];
+  #published: EntryIndex;
   #unpublished_bytes = 0;
   #next: EntryIndex;
   #at: number;
@@ -87,6 +88,7 @@ export class AuditLog implements RecordStage {
     this.#parts = parts;
     this.vkey = parts.vkey;
     this.#next = parts.publisher.size;
+    this.#published = parts.publisher.size;
     this.#at = parts.lastAt;
     this.#full = !parts.reserve.whole;
     this.#rotatedAt = parts.clock.now();
@@ -97,8 +99,11 @@ export class AuditLog implements RecordStage {
     this.#live = new Live(parts.limits.live_entries_max);
     this.reader = new LogReader(parts.files, parts.directory, parts.sealed, {
       size: () => this.#next,
-      published: () => parts.publisher.size,
-      leaf: (index) => this.#leaves[index - parts.publisher.size] ?? null,
+      published: () => this.#published,
+      leaf: (index) => {
+        const written = this.#unpublished[index - this.#published];
+        return written === undefined ? null : leafOf(written);
+      },
       stored: (index) => parts.journal.stored(index),
     });
     const sync = async () => {
@@ -239,7 +244,7 @@ export class AuditLog implements RecordStage {
   ): void {
     this.#next = place.seq + 1;
     this.#at = place.at;
-    this.#leaves.push(written.leaf);
+    this.#unpublished.push(written);
     this.#unpublished_bytes += written.length;
     this.#groupSync.written(place.seq);
     this.sessions.add(place.seq, place.at, envelope);
@@ -310,12 +315,12 @@ export class AuditLog implements RecordStage {
       await journal.rotate();
       this.#rotatedAt = clock.now();
     }
-    const count = this.#leaves.length;
+    const count = this.#unpublished.length;
     if (count > 0) {
-      const leaves = this.#leaves.slice(0, count);
-      await publisher.publish(leaves);
-      this.#leaves.splice(0, count);
-      this.#unpublished_bytes = this.#leaves.reduce((bytes, leaf) => bytes + leaf.length, 0);
+      await publisher.publish(this.#unpublished.slice(0, count).map(leafOf));
+      this.#unpublished.splice(0, count);
+      this.#published += count;
+      this.#unpublished_bytes = this.#unpublished.reduce((bytes, { length }) => bytes + length, 0);
     }
     if (journal.retiring) {
       await this.#parts.sealed.appendAll(await journal.retired());

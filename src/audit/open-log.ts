@@ -162,7 +162,9 @@ async function finishReplay(
 
 /** Sessions that an earlier process never ended: it was killed, and how their last action ended is not known. */
 function orphans(sessions: SessionIndex): readonly Recovered[] {
-  return sessions.list({ live: true }).map((session) => ({
+  // Who was refused at the door left entries as well, and nothing that could have ended.
+  const begun = sessions.list({ live: true }).filter(({ startedAt, forwarded }) => startedAt !== null || forwarded > 0);
+  return begun.map((session) => ({
     ...BARE,
     kind: 'recovered',
     session: session.id,

@@ -14,7 +14,7 @@ export interface TimelineLine {
  * Turns the recorded bytes of a result, as they were sent to the client, into lines. The record keeps the bytes of the
  * protocol and knows none, so whoever replays brings what reads them.
  */
-export type ResultDecoder = (protocol: string, wire: Uint8Array) => readonly string[];
+export type ResultDecoder = (protocol: string, sample: Uint8Array) => readonly string[];
 
 export interface ReplayOptions {
   readonly decode: ResultDecoder;
@@ -62,8 +62,9 @@ function* linesOf(stored: StoredEntry, protocol: string, timing: Timing, decode:
   if (typeof sealed.justification === 'string' && sealed.justification !== '') {
     yield `${INDENT}because: ${escapeLine(sealed.justification)}`;
   }
-  if (typeof sealed.wire === 'string') {
-    for (const line of decode(protocol, Buffer.from(sealed.wire, 'base64'))) yield INDENT + escapeLine(line);
+  if (typeof sealed.why === 'string') yield `${INDENT}why: ${escapeLine(sealed.why)}`;
+  if (typeof sealed.sample === 'string') {
+    for (const line of decode(protocol, Buffer.from(sealed.sample, 'base64'))) yield INDENT + escapeLine(line);
   }
 }
 
@@ -95,6 +96,6 @@ const ABSENCE: Readonly<Record<StoredEntry['commitment'], string>> = {
   locked: 'sealed, and the key is not here',
   broken: 'not what the entry commits to: altered',
 };
-const SHOWN_FACTS: ReadonlySet<string> = new Set(['error', 'tag', 'reason', 'result', 'decision', 'request']);
+const SHOWN_FACTS: ReadonlySet<string> = new Set(['error', 'tag', 'code', 'result', 'decision', 'request', 'state']);
 const INDENT = '              ';
 const PAUSE_MS_MAX = 5_000;

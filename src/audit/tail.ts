@@ -36,7 +36,8 @@ function amountOf(entry: LogEntry, took_ms: number | null): string {
 function textOf(entry: LogEntry, sealed: Sealed | null): string {
   if (typeof sealed?.text === 'string') return sealed.text;
   if (typeof entry.facts.error === 'string') return `error ${entry.facts.error}`;
-  return typeof entry.facts.reason === 'string' ? entry.facts.reason : '';
+  if (typeof sealed?.why === 'string') return sealed.why;
+  return typeof entry.facts.code === 'string' ? entry.facts.code : '';
 }
 
 /** Puts results to their actions, so that live lines can say how long each took. Remembers a limited number. */

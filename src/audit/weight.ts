@@ -22,10 +22,11 @@ export function weigh(envelope: Envelope): Weight {
     case 'receipt':
     case 'admin':
       return 'refusal';
+    case 'request':
+      return envelope.verdict === 'ask' ? 'passage' : 'refusal';
     case 'session-start':
     case 'prepared':
     case 'action':
-    case 'request':
       return envelope.verdict === 'refuse' ? 'refusal' : 'passage';
   }
 }

@@ -124,8 +124,9 @@ describe('a full disk', () => {
     expect(passed).toBeGreaterThan(1);
     expect(log.accepting()).toBe(false);
     expect(alerts).toEqual([expect.stringContaining('full')]);
-    for (const kind of ['session-start', 'prepared', 'request'] as const)
+    for (const kind of ['session-start', 'prepared'] as const)
       expect(() => log.append(envelope(kind), {})).toThrow(/full/);
+    expect(() => log.append(envelope('request', { verdict: 'ask' }), {})).toThrow(/full/);
     const kept = [
       log.append(envelope('action', { verdict: 'refuse' }), { text: 'refused' }),
       log.append(envelope('result', { of: passed - 1 }), {}),

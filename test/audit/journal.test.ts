@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FrameWriter, scanFrame, storedFrame } from '../../src/audit/frame.ts';
+import { FrameWriter, leafOf, scanFrame, storedFrame } from '../../src/audit/frame.ts';
 import { framesOf } from '../../src/audit/journal.ts';
 import { readLog } from '../../src/audit/offline.ts';
 import { openLog } from '../../src/audit/open-log.ts';
@@ -28,7 +28,7 @@ describe('a frame', () => {
           const scan = scanFrame(bytes, 0);
           expect(scan).toMatchObject({ kind: 'frame', frame: { index, encrypted, offset: 0, end: bytes.length } });
           if (scan.kind !== 'frame') return;
-          expect(scan.frame.leaf).toEqual(written.leaf);
+          expect(scan.frame.leaf).toEqual(leafOf(written));
           expect(scan.frame.stored.subarray(encrypted ? 60 : 32).toString()).toBe(Buffer.from(sealed).toString());
         },
       ),

@@ -28,7 +28,7 @@ describe('an entry that was appended', () => {
       const files = new MemoryFiles();
       const log = await filled(files, 300, { seals: () => sealed });
       const long = 'y'.repeat(100_000);
-      log.append(envelope('action'), { text: long, wire: 'AAAA' });
+      log.append(envelope('action'), { text: long, sample: 'AAAA' });
       const before = await all(log.reader.range(0, log.reader.size));
       await log.checkpoint();
       expect(await all(log.reader.range(0, log.reader.size))).toEqual(before);
@@ -37,11 +37,34 @@ describe('an entry that was appended', () => {
       expect(await all(offline.reader.range(0, 1_000))).toEqual(before);
       expect(before).toHaveLength(302);
       expect(before.every((stored) => stored.commitment === 'fits')).toBe(true);
-      expect(before.at(-1)?.sealed).toEqual({ text: long, wire: 'AAAA' });
+      expect(before.at(-1)?.sealed).toEqual({ text: long, sample: 'AAAA' });
       const onDisk = [...files.files()].filter(({ path }) => path.includes('/sealed/') && !path.includes('_gateway'));
       expect(onDisk.some(({ file }) => file.now.includes('select 7') || file.now.includes(long))).toBe(!sealed);
     },
   );
+
+  test('is read as itself while its tile is being published and others are appended', async () => {
+    const files = new MemoryFiles();
+    const log = await filled(files, 200);
+    await log.checkpoint();
+    appendActions(log, 100);
+    // Every call takes a while, so that reads come between any two.
+    for (const call of ['open', 'sync', 'rename', 'remove', 'syncDirectory'] as const) slow(files, call);
+    let publishing = true;
+    const published = log.checkpoint().then(() => {
+      publishing = false;
+    });
+    let reads = 0;
+    for (; publishing || reads === 0; reads += 1) {
+      appendActions(log, 3);
+      for (const index of [0, 100, log.reader.size - 3, log.reader.size - 1]) {
+        expect((await log.reader.entry(index))?.entry.seq).toBe(index);
+      }
+    }
+    await published;
+    expect(reads).toBeGreaterThan(1);
+    await log.close();
+  });
 
   test('never has a time before that of the entry before it, and says what the clock said', async () => {
     const files = new MemoryFiles();
@@ -281,6 +304,16 @@ describe('a proof of a session', () => {
     expect(checkSessionProof({}, log.vkey)).toHaveLength(1);
   });
 });
+
+function slow(files: MemoryFiles, call: 'open' | 'sync' | 'rename' | 'remove' | 'syncDirectory'): void {
+  const original: (...args: never[]) => Promise<unknown> = files[call].bind(files);
+  Object.assign(files, {
+    [call]: async (...args: never[]) => {
+      for (let wait = 0; wait < 100; wait += 1) await Promise.resolve();
+      return original(...args);
+    },
+  });
+}
 
 async function all(entries: AsyncIterable<StoredEntry>): Promise<StoredEntry[]> {
   const found: StoredEntry[] = [];

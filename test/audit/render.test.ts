@@ -34,7 +34,7 @@ describe('a line for a terminal', () => {
         if (one !== other) expect(escapeLine(one)).not.toBe(escapeLine(other));
       }),
     );
-  });
+  }, 30_000);
 
   test('is cut at a number of characters, never through one', () => {
     expect(escapeLine('😀😀😀', 2)).toBe('😀😀…');
@@ -105,9 +105,9 @@ async function entries(): Promise<StoredEntry[]> {
     justification: 'INC-1',
   };
   const of = log.append(envelope('action', { sizes: { parameters: 1 }, facts: { protocol: 'postgres' } }), sealed);
-  const wire = Buffer.from('rows').toString('base64');
+  const sample = Buffer.from('rows').toString('base64');
   log.append(envelope('result', { of, at: START_AT + 12, sizes: { rows: 3, masked: 1 }, facts: { tag: 'SELECT 3' } }), {
-    wire,
+    sample,
   });
   const found: StoredEntry[] = [];
   for await (const stored of log.reader.range(1, 3)) found.push(stored);
@@ -116,7 +116,7 @@ async function entries(): Promise<StoredEntry[]> {
 }
 
 async function told(found: readonly StoredEntry[], speed: number, pause_ms_max = 5_000): Promise<TimelineLine[]> {
-  const decode = (protocol: string, wire: Uint8Array) => [`${protocol}: ${wire.length} bytes`];
+  const decode = (protocol: string, sample: Uint8Array) => [`${protocol}: ${sample.length} bytes`];
   const lines: TimelineLine[] = [];
   async function* each() {
     yield* found;
