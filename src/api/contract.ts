@@ -82,6 +82,8 @@ export const recordEvent = z.object({
   code: z.string().nullable(),
   message: z.string().nullable(),
   sizes: z.record(z.string(), z.number()),
+  /** Public facts particular to the kind: for `admin`, what was done to what. */
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
   /** The entry this one is about. */
   of: z.number().int().nullable(),
 });

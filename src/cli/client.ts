@@ -105,7 +105,7 @@ function unreachable(destination: Destination, error: Error): CommandFailure {
       hint,
     );
   }
-  const isTrust = /CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code);
+  const isTrust = /CERT|SELF_SIGNED|ISSUER|ALTNAME|VERIFY/.test(code);
   const hint = isTrust
     ? "--ca FILE names the gateway's CA: data_dir/ca.pem"
     : 'check the address; --gateway URL or SALLYPORT_GATEWAY';

@@ -29,12 +29,14 @@ export function destinationOf(named: Named, env: NodeJS.ProcessEnv, absolute: (p
     throw usage(`${JSON.stringify(address)} is not the URL of a gateway`, 'https://gw.example.com:8443');
   }
   const url = new URL(address);
-  const kept = env.SALLYPORT_TOKEN === undefined ? keptCredential(url, env) : null;
+  // An empty variable is how shells pass on what was not there.
+  const given = env.SALLYPORT_TOKEN?.trim() === '' ? undefined : env.SALLYPORT_TOKEN?.trim();
+  const kept = given === undefined ? keptCredential(url, env) : null;
   const ca = named.ca ?? env.SALLYPORT_CA ?? kept?.ca;
   return {
     kind: 'network',
     url,
-    token: env.SALLYPORT_TOKEN ?? kept?.token ?? null,
+    token: given ?? kept?.token ?? null,
     ca: ca === undefined ? null : absolute(ca),
   };
 }

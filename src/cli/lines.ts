@@ -21,7 +21,18 @@ function what(event: RecordEvent): string {
   if (event.kind === 'action')
     return `${VERDICTS[event.verdict ?? ''] ?? event.verdict ?? '?'} ${event.verb ?? ''}`.trimEnd();
   if (event.kind === 'result') return `result ${sizes(event)}`.trimEnd();
-  return event.kind;
+  return [event.kind, ...factsOf(event)].join(' ');
+}
+
+function factsOf(event: RecordEvent): readonly string[] {
+  const { facts = {} } = event;
+  if (event.kind === 'admin')
+    return [facts.action, facts.subject, facts.outcome]
+      .filter((fact) => fact !== null && fact !== undefined)
+      .map(String);
+  return Object.entries(facts).flatMap(([name, value]) =>
+    value === null || SHOWN_ELSEWHERE.has(name) ? [] : [`${name}=${value}`],
+  );
 }
 
 function sizes(event: RecordEvent): string {
@@ -84,3 +95,5 @@ const VERDICTS: Readonly<Record<string, string>> = {
   ask: 'HELD',
   observed: 'OBSERVED',
 };
+/** Facts that stand in fields of their own. */
+const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['code', 'error', 'tag', 'protocol']);

@@ -79,6 +79,13 @@ export const EVENTS: readonly RecordEvent[] = [
     code: 'POLICY_DENIED',
     message: 'agents cannot change the schema',
   }),
+  event(13, {
+    kind: 'admin',
+    session: null,
+    target: null,
+    principal: 'okta/admin',
+    facts: { action: 'admin.kill', subject: 'ses_1', outcome: 'allowed' },
+  }),
 ];
 
 function event(entry: number, more: Partial<RecordEvent>): RecordEvent {
