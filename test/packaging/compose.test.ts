@@ -57,7 +57,7 @@ describe('what docker-compose.yml names is there', () => {
 
   test('the commands in its head name services, users and files that exist', () => {
     const head = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8').split('services:')[0] ?? '';
-    const [, service = '', script = '', user = ''] = /exec (\w+) node (\S+) (\S+@\S+)\)/.exec(head) ?? [];
+    const [, service = '', script = '', user = ''] = /exec -T (\w+) node (\S+) (\S+@\S+)\)/.exec(head) ?? [];
     expect(compose.services).toHaveProperty(service);
     expect(existsSync(join(ROOT, script))).toBe(true);
     expect(readFileSync(join(ROOT, 'demo/idp.mjs'), 'utf8')).toContain(`'${user}'`);
