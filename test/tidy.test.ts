@@ -21,13 +21,13 @@ const files = sources('src');
 /** Room (longest prefix wins) → what it may import besides itself and npm packages. Prefixes of paths under src. */
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/': [],
-  'config/': ['core/', 'identity/config.ts', 'masking/kinds.ts', 'policy/'],
+  'config/': ['core/', 'identity/config.ts', 'policy/'],
   'protocols/': ['core/'],
   'protocols/wire/': ['core/'],
   'protocols/sql/': ['core/'],
   'protocols/postgres/': ['core/', 'protocols/protocol.ts', 'protocols/wire/', 'protocols/sql/'],
   'identity/': ['core/'],
-  'policy/': ['core/', 'masking/kinds.ts'],
+  'policy/': ['core/'],
   'approval/': ['core/', 'audit/stage.ts'],
   'analyzer/': ['core/'],
   'pipeline/': [
@@ -117,7 +117,9 @@ describe('every file reads as one idea', () => {
 
   test('nothing is left for later, and no type is given up', () => {
     const banned = /\b(TODO|FIXME|XXX|@ts-ignore|@ts-nocheck|as any)\b|: any\b|<any>/;
-    expect(files.filter(({ text }) => banned.test(code(text))).map(({ path }) => path)).toEqual([]);
+    expect(
+      files.filter(({ text }) => banned.test(code(text).replace(/'[^'\n]*'/g, "''"))).map(({ path }) => path),
+    ).toEqual([]);
   });
 
   test('there are no barrels', () => {

@@ -20,6 +20,7 @@ export function eventOf(entry: LogEntry, sealed: Sealed | null): RecordEvent {
     code: stringOf(entry.facts.code) ?? stringOf(entry.facts.error),
     message: stringOf(sealed?.why) ?? stringOf(entry.facts.tag),
     sizes: { ...entry.sizes },
+    facts: { ...entry.facts },
     of: entry.of,
   };
 }

@@ -1,11 +1,11 @@
 import type { ExplainInput, Explanation } from '../api/contract.ts';
 import type { Action } from '../core/action.ts';
 import { GatewayError } from '../core/errors.ts';
+import { printMask } from '../core/mask.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Mask } from '../core/verdict.ts';
 import type { Catalogues } from '../gateway/catalogues.ts';
 import type { Target } from '../gateway/targets.ts';
-import { printMask } from '../masking/kinds.ts';
 import type { Catalogue } from '../protocols/sql/catalogue.ts';
 import type { Classifier } from '../protocols/sql/statement.ts';
 import type { Generation } from './current.ts';

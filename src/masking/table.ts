@@ -1,4 +1,4 @@
-import { MASK_KINDS, type MaskKind } from './kinds.ts';
+import { MASK_KINDS, type MaskKind } from '../core/mask.ts';
 import type { TypeClass } from './types.ts';
 
 /**

@@ -1,5 +1,6 @@
+import { GatewayError } from '../core/errors.ts';
 import type { EpochMs } from '../core/ids.ts';
-import { MASK_FORMS, parseMask } from './masks.ts';
+import { parseMask } from '../core/mask.ts';
 import { CURES, type RuleCure } from './rule.ts';
 
 /** What a rule's annotations say, once their grammar is checked. */
@@ -91,9 +92,13 @@ function readMask(text: Texts, problem: Report): RuleCure | null {
     problem('@cure("mask") needs @mask');
     return null;
   }
-  const mask = parseMask(text.mask);
-  if (mask === null) problem(`unknown mask "${text.mask}" (known: ${MASK_FORMS})`);
-  return mask === null ? null : { kind: 'mask', mask };
+  try {
+    return { kind: 'mask', mask: parseMask(text.mask) };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    problem(error.message);
+    return null;
+  }
 }
 
 function readLimit(text: Texts, problem: Report): RuleCure | null {

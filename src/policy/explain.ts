@@ -1,5 +1,5 @@
+import { printMask } from '../core/mask.ts';
 import type { Decision } from '../core/verdict.ts';
-import { maskText } from './masks.ts';
 import type { Answer, Question, Questioner } from './question.ts';
 import type { Rule } from './rule.ts';
 
@@ -67,7 +67,7 @@ function ruleText(rule: ExplainedStep['rules'][number]): string {
     rule.cure === null
       ? ''
       : rule.cure.kind === 'mask'
-        ? ` (mask ${maskText(rule.cure.mask)})`
+        ? ` (mask ${printMask(rule.cure.mask)})`
         : ` (cure: ${rule.cure.kind})`;
   const message = rule.message === null ? '' : `: ${rule.message}`;
   return `${rule.effect} ${rule.id}${cure}, ${rule.file}:${rule.line}${message}`;
@@ -83,7 +83,7 @@ function verdictLines(decision: Decision): readonly string[] {
     lines.push(...decision.cures.map((cure) => `  ${cure.kind} (rule ${cure.rule}): ${cure.message}`));
   for (const obligation of decision.obligations) {
     if (obligation.kind === 'mask')
-      lines.push(`  mask ${obligation.column.id}: ${maskText(obligation.mask)} (rule ${obligation.rule})`);
+      lines.push(`  mask ${obligation.column.id}: ${printMask(obligation.mask)} (rule ${obligation.rule})`);
     else if (obligation.kind === 'limit-rows')
       lines.push(`  at most ${obligation.rows_max} rows (rule ${obligation.rule})`);
     else lines.push(`  ${obligation.kind} (rule ${obligation.rule})`);

@@ -1,7 +1,7 @@
+import { printMask } from '../core/mask.ts';
 import type { Resource } from '../core/resource.ts';
 import { root } from '../core/resource.ts';
 import type { Cure, Reason } from '../core/verdict.ts';
-import { maskText } from './masks.ts';
 import type { Question } from './question.ts';
 import type { Rule, RuleCure } from './rule.ts';
 
@@ -126,8 +126,8 @@ export function wouldAsk(cure: Cure): Reason {
   };
 }
 
-export function wouldMask(column: Resource, rule: string, mask: Parameters<typeof maskText>[0]): Reason {
-  const why = `column ${column.id} would have been masked: ${maskText(mask)}`;
+export function wouldMask(column: Resource, rule: string, mask: Parameters<typeof printMask>[0]): Reason {
+  const why = `column ${column.id} would have been masked: ${printMask(mask)}`;
   return { code: 'POLICY_MASKED', rule, why, hint: 'nothing to do', ...REFUSED };
 }
 

@@ -1,9 +1,9 @@
 import type { Action, Comparison, PolicyAction } from '../core/action.ts';
+import { strictest as strictestOf } from '../core/mask.ts';
 import { delegationChain, type Principal } from '../core/principal.ts';
 import { type Resource, root } from '../core/resource.ts';
 import type { Mask, Reason } from '../core/verdict.ts';
 import { LARGEST } from './context.ts';
-import { stricterMask } from './masks.ts';
 import { type Answer, broken, type Circumstances, type Question, type Questioner, type Without } from './question.ts';
 import { forbidden, hidden, maskedUse, notLifted, notPermitted } from './reasons.ts';
 import type { Rule } from './rule.ts';
@@ -207,7 +207,7 @@ class Pass {
     const rule = decisive.id;
     for (const one of seen.rules) this.#rules.add(one.id);
     const known = this.#masks.get(column.id);
-    const stricter = known === undefined ? mask : stricterMask(known.mask, mask);
+    const stricter = known === undefined ? mask : strictestOf([known.mask, mask]);
     this.#masks.set(column.id, { column, mask: stricter, rule: stricter === known?.mask ? known.rule : rule });
   }
 
@@ -254,7 +254,7 @@ function sightOf(answer: Answer): Sight {
   let strictest: { readonly mask: Mask; readonly decisive: Rule } | null = null;
   for (const rule of answer.rules) {
     if (rule.cure?.kind !== 'mask') return { sees: 'nothing', rules: answer.rules.filter((one) => one.cure === null) };
-    const mask: Mask = strictest === null ? rule.cure.mask : stricterMask(strictest.mask, rule.cure.mask);
+    const mask: Mask = strictest === null ? rule.cure.mask : strictestOf([strictest.mask, rule.cure.mask]);
     strictest = { mask, decisive: strictest !== null && mask === strictest.mask ? strictest.decisive : rule };
   }
   return strictest === null ? { sees: 'nothing', rules: [] } : { sees: 'mask', rules: answer.rules, ...strictest };
@@ -262,7 +262,7 @@ function sightOf(answer: Answer): Sight {
 
 function lesser(one: Sight, other: Sight): Sight {
   if (one.sees === 'mask' && other.sees === 'mask') {
-    const mask = stricterMask(one.mask, other.mask);
+    const mask = strictestOf([one.mask, other.mask]);
     const decisive = mask === one.mask ? one.decisive : other.decisive;
     return { sees: 'mask', mask, decisive, rules: [...new Set([...one.rules, ...other.rules])] };
   }

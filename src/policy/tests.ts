@@ -3,10 +3,10 @@ import { z } from 'zod';
 import type { Action, Classification } from '../core/action.ts';
 import type { ProtocolName, TargetName } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import { printMask } from '../core/mask.ts';
 import { DELEGATION_LINKS_MAX, type Principal } from '../core/principal.ts';
 import type { Resource } from '../core/resource.ts';
 import type { Decision } from '../core/verdict.ts';
-import { maskText } from './masks.ts';
 import type { Policy } from './policy.ts';
 import type { Given } from './stage.ts';
 
@@ -102,7 +102,7 @@ function differences(test: PolicyTest, outcome: string, rules: readonly string[]
   const obligations = decision === null || decision.effect === 'deny' ? [] : decision.obligations;
   if (test.masks !== undefined) {
     const masks = obligations.flatMap((one) =>
-      one.kind === 'mask' ? [[shortId(one.column.id), maskText(one.mask)] as const] : [],
+      one.kind === 'mask' ? [[shortId(one.column.id), printMask(one.mask)] as const] : [],
     );
     const got = JSON.stringify(masks.toSorted());
     const wanted = JSON.stringify(

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MASK_KINDS, type MaskKind, parseMask } from '../../src/masking/kinds.ts';
+import { MASK_KINDS, type MaskKind, parseMask } from '../../src/core/mask.ts';
 import { postgresCellMask } from '../../src/masking/postgres.ts';
 import { gives } from '../../src/masking/table.ts';
 import { postgresType } from '../../src/masking/types.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseMask } from '../../src/masking/kinds.ts';
+import { parseMask } from '../../src/core/mask.ts';
 import { isPlaceholder } from '../../src/masking/placeholder.ts';
 import { postgresCellMask } from '../../src/masking/postgres.ts';
 import { OIDS } from './oids.ts';

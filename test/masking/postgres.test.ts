@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseMask } from '../../src/core/mask.ts';
 import { countCharacters } from '../../src/masking/characters.ts';
-import { parseMask } from '../../src/masking/kinds.ts';
 import { postgresCellMask } from '../../src/masking/postgres.ts';
 import type { CellMask } from '../../src/protocols/protocol.ts';
 import { anyMask } from './masks.ts';

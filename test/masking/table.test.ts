@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { MASK_KINDS, type MaskKind } from '../../src/core/mask.ts';
 import type { Mask } from '../../src/core/verdict.ts';
-import { MASK_KINDS, type MaskKind } from '../../src/masking/kinds.ts';
 import { postgresCellMask } from '../../src/masking/postgres.ts';
 import { gives, renderMaskTable } from '../../src/masking/table.ts';
 import { declaredCharacters, declaredPrecision, postgresType } from '../../src/masking/types.ts';

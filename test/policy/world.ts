@@ -1,11 +1,11 @@
 import type { Action, Classification, ColumnUse, Comparison, PolicyAction, Touch } from '../../src/core/action.ts';
 import { LIMITS } from '../../src/core/limits.ts';
+import { printMask } from '../../src/core/mask.ts';
 import type { Principal } from '../../src/core/principal.ts';
 import type { Resource, ResourceKind } from '../../src/core/resource.ts';
 import type { Session } from '../../src/core/session.ts';
 import type { Decision } from '../../src/core/verdict.ts';
 import { type LoadOptions, load } from '../../src/policy/load.ts';
-import { maskText } from '../../src/policy/masks.ts';
 import { createPolicy, type Policy, type PolicyOptions } from '../../src/policy/policy.ts';
 import { type PolicySet, problemText } from '../../src/policy/rule.ts';
 import type { Given } from '../../src/policy/stage.ts';
@@ -237,7 +237,7 @@ export function line(decision: Decision): string {
   if (decision.effect === 'deny') return `deny ${decision.reason.code} ${decision.reason.rule ?? '-'}`;
   const obligations = decision.obligations.map((obligation) => {
     if (obligation.kind === 'mask')
-      return `mask ${obligation.column.id.split('.').at(-1)} ${maskText(obligation.mask)}`;
+      return `mask ${obligation.column.id.split('.').at(-1)} ${printMask(obligation.mask)}`;
     return obligation.kind === 'limit-rows' ? `limit-rows ${obligation.rows_max}` : obligation.kind;
   });
   const cures = decision.effect === 'ask' ? decision.cures.map((cure) => `${cure.rule}:${cure.kind}`) : [];

@@ -1,5 +1,5 @@
-import { GatewayError } from '../core/errors.ts';
-import type { Mask } from '../core/verdict.ts';
+import { GatewayError } from './errors.ts';
+import type { Mask } from './verdict.ts';
 
 export type MaskKind = Mask['kind'];
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MASK_KINDS, parseMask, printMask, strictest } from '../../src/core/mask.ts';
 import type { Mask } from '../../src/core/verdict.ts';
-import { MASK_KINDS, parseMask, printMask, strictest } from '../../src/masking/kinds.ts';
-import { anyMask } from './masks.ts';
+import { anyMask } from '../masking/masks.ts';
 
 describe('the spelling of a mask', () => {
   test.each<[string, Mask]>([
