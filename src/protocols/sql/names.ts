@@ -71,14 +71,15 @@ export class Names {
   }
 
   /** Where a new relation will lie: the named schema, else the first of the path that exists. */
-  created(name: RelationName, temporary: boolean): void {
+  created(name: RelationName, declaredTemporary: boolean): void {
+    const temporary = declaredTemporary || (name.schema?.startsWith(TEMPORARY) ?? false);
     const schema = temporary ? TEMPORARY : (name.schema ?? this.creationSchema(name.name));
     const existing = temporary ? null : this.catalogue.relation(schema, name.name);
     const resource = existing?.resource ?? newTable(this.catalogue, schema, name.name);
     this.tally.tables.add(resource.id);
     this.tally.touch('sql.define', resource);
     // Temporary relations come before everything else on the path (manual, 5.10.3): what the name means changes.
-    if (temporary && name.schema === null && this.find({ schema: null, name: name.name }) !== null) {
+    if (temporary && this.find({ schema: null, name: name.name }) !== null) {
       this.tally.opaque(`the temporary relation ${name.name} would hide another of that name`);
     }
   }

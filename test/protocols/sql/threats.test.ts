@@ -130,6 +130,8 @@ describe('identifiers (Q5)', () => {
   test('a temporary relation that would hide another is opaque', () => {
     expect(sql.of('CREATE TEMP TABLE customers (id int)').classification.clarity).toBe('opaque');
     expect(sql.of('SELECT 1 AS id INTO TEMP users').classification.clarity).toBe('opaque');
+    expect(sql.of('CREATE TABLE pg_temp.customers (id int)').classification.clarity).toBe('opaque');
+    expect(sql.of('CREATE TEMP VIEW users AS SELECT 1').classification.clarity).toBe('opaque');
     expect(sql.of('CREATE TEMP TABLE scratch (id int)').classification.clarity).toBe('parsed');
   });
 });
