@@ -12,7 +12,7 @@ import { SessionEntries } from './entries.ts';
 import { type Destination, reasonOf } from './opening.ts';
 import type { GatewayPorts, Listener } from './ports.ts';
 import { WireSocket } from './socket.ts';
-import { alpnOf, bindingOfUpstream, upstreamTlsOptions } from './tls.ts';
+import { bindingOfClient, bindingOfUpstream, upstreamTlsOptions } from './tls.ts';
 
 /**
  * One client and its target: runs the effects of a conversation and tells it what comes of them. All I/O of a wire
@@ -78,10 +78,9 @@ export class Connection {
       random: ports.random,
       cellMask: ports.cellMask,
     });
-    this.#deadline = setTimeout(() => {
-      ports.count.refusedBytes('HANDSHAKE_TIMEOUT');
-      this.#close({ why: 'the login took too long', code: 'HANDSHAKE_TIMEOUT' });
-    }, ports.limits.handshake_ms);
+    const { handshake_ms } = ports.limits;
+    const late = () => this.#refuseBytes('HANDSHAKE_TIMEOUT', `no login within ${handshake_ms} ms`);
+    this.#deadline = setTimeout(late, handshake_ms);
   }
 
   /** Tells the client why, then closes. */
@@ -278,11 +277,11 @@ export class Connection {
       if (server === null) throw new Error('TLS towards the client without a certificate');
       const options = { secureContext: server.context, ALPNProtocols: [...this.#listener.alpn] };
       this.#flush();
-      this.#later(this.#client.startTls(options, 'server', initial), (socket) => ({
-        on: 'tls-started',
-        side,
-        binding: { serverEndPoint: server.serverEndPoint, alpn: alpnOf(socket) },
-      }));
+      this.#client.startTls(options, 'server', initial).then(
+        (socket) =>
+          this.#dispatch({ on: 'tls-started', side, binding: bindingOfClient(server.serverEndPoint, socket) }),
+        (fault: Error) => this.#refuseBytes('WIRE_MALFORMED', `the TLS handshake failed: ${fault.message}`),
+      );
       return;
     }
     if (upstream === null || destination === null) throw new Error('TLS towards a target that is not connected');
@@ -353,6 +352,13 @@ export class Connection {
     this.#ports.log.error({ err: fault, session: this.#session?.id ?? null }, 'a connection failed');
     const known = fault instanceof GatewayError;
     this.#close({ why: known ? fault.message : 'an error inside the gateway', code: known ? fault.code : null });
+  }
+
+  /** What came before there was anybody to answer is recorded, and nothing more is read. */
+  #refuseBytes(code: 'HANDSHAKE_TIMEOUT' | 'WIRE_MALFORMED', message: string): void {
+    if (this.#closed) return;
+    this.#entries.record({ kind: 'refused-bytes', code, message });
+    this.#close({ why: message, code });
   }
 
   #close(closing: { why: string; code: string | null }): void {

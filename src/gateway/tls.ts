@@ -42,6 +42,11 @@ export function bindingOfUpstream(socket: tls.TLSSocket): TlsBinding {
   return { serverEndPoint: serverEndPoint(certificate), alpn: alpnOf(socket) };
 }
 
+/** The same of the client's side, which binds to our own certificate. */
+export function bindingOfClient(ours: Buffer | null, socket: tls.TLSSocket): TlsBinding {
+  return { serverEndPoint: ours, alpn: alpnOf(socket) };
+}
+
 /** Asks a target for TLS in its own protocol on a fresh connection, and goes on inside it. */
 export async function askForTls(plain: net.Socket, target: Target, request: Uint8Array): Promise<tls.TLSSocket> {
   const answered = new Promise<Buffer>((resolve, reject) => {
@@ -61,7 +66,7 @@ export async function askForTls(plain: net.Socket, target: Target, request: Uint
   return secure;
 }
 
-export function alpnOf(socket: tls.TLSSocket): string | null {
+function alpnOf(socket: tls.TLSSocket): string | null {
   return typeof socket.alpnProtocol === 'string' && socket.alpnProtocol !== '' ? socket.alpnProtocol : null;
 }
 
