@@ -78,9 +78,8 @@ export class Connection {
       random: ports.random,
       cellMask: ports.cellMask,
     });
-    const { handshake_ms } = ports.limits;
-    const late = () => this.#refuseBytes('HANDSHAKE_TIMEOUT', `no login within ${handshake_ms} ms`);
-    this.#deadline = setTimeout(late, handshake_ms);
+    const late = () => this.#refuseBytes('HANDSHAKE_TIMEOUT', 'the login took too long');
+    this.#deadline = setTimeout(late, ports.limits.handshake_ms);
   }
 
   /** Tells the client why, then closes. */
