@@ -32,6 +32,10 @@ export class EntryComposer {
   }
 
   #cut(envelope: Envelope, sealed: Sealed, place: Place, encrypt: Encrypt): [string, string] {
+    // Ids are the gateway's own, and name files.
+    if (Math.max(envelope.session?.length ?? 0, envelope.run?.length ?? 0) > ID_CHARACTERS_MAX) {
+      throw new Error(`an id of more than ${ID_CHARACTERS_MAX} characters`);
+    }
     // The text that is left fits at the last step, whatever it is made of.
     for (const step of CUT_STEPS) {
       const short = shorten(envelope, step);
@@ -79,5 +83,6 @@ function byteLength(text: string): number {
 
 /** A UTF-16 unit is at most three bytes of UTF-8. */
 const UTF8_BYTES_MAX = 3;
+const ID_CHARACTERS_MAX = 256;
 /** The commitment and what closes an entry. */
 const RESERVED_BYTES = 128;

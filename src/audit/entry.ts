@@ -88,8 +88,6 @@ export function shorten(envelope: Envelope, step: CutStep): Shortened {
   };
   const shortened: Envelope = {
     ...envelope,
-    session: string('session', envelope.session),
-    run: string('run', envelope.run),
     principal: string('principal', envelope.principal),
     target: string('target', envelope.target),
     verb: string('verb', envelope.verb),

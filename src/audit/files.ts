@@ -79,6 +79,10 @@ export const machineFiles: FileSystem = {
   },
   rename: (from, to) => promises.rename(from, to),
   remove: (path) => promises.rm(path, { recursive: true, force: true }),
+  async free(path) {
+    const { bavail, bsize } = await promises.statfs(path);
+    return bavail * bsize;
+  },
   async syncDirectory(path) {
     const directory = await promises.open(path, 'r');
     try {

@@ -50,6 +50,8 @@ export interface FileSystem {
   rename(from: string, to: string): Promise<void>;
   /** A file or a whole directory; nothing happens when there is none. */
   remove(path: string): Promise<void>;
+  /** Bytes that may still be written below a path. */
+  free(path: string): Promise<number>;
   /** Makes the names in a directory durable: fsync(2) of it. */
   syncDirectory(path: string): Promise<void>;
 }

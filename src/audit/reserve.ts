@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { dirname } from 'node:path';
 import { systemCode } from './files.ts';
 import type { FileSystem, OpenFile } from './ports.ts';
 
@@ -9,18 +10,20 @@ import type { FileSystem, OpenFile } from './ports.ts';
  */
 export class Reserve {
   readonly #files: FileSystem;
+  readonly #path: string;
   readonly #file: OpenFile;
   readonly #bytes: number;
   #held = 0;
 
-  private constructor(files: FileSystem, file: OpenFile, bytes: number) {
+  private constructor(files: FileSystem, path: string, file: OpenFile, bytes: number) {
     this.#files = files;
+    this.#path = path;
     this.#file = file;
     this.#bytes = bytes;
   }
 
   static async open(files: FileSystem, path: string, bytes: number): Promise<Reserve> {
-    const reserve = new Reserve(files, await files.open(path, 'update'), bytes);
+    const reserve = new Reserve(files, path, await files.open(path, 'update'), bytes);
     reserve.#held = Math.min(await files.size(reserve.#file), bytes);
     return reserve;
   }
@@ -41,6 +44,8 @@ export class Reserve {
   /** Takes the space again, all of it or nothing more than it has. False: the disk is still full. */
   async refill(): Promise<boolean> {
     const before = this.#held;
+    // As much again must stay free: taking the last of it would only bring the same trouble back.
+    if ((await this.#files.free(dirname(this.#path))) < FREE_FACTOR * (this.#bytes - before)) return false;
     // Random, because a file system that compresses would hold no space for zeros.
     const block = randomFillSync(Buffer.allocUnsafe(Math.min(BLOCK_BYTES, this.#bytes)));
     try {
@@ -70,6 +75,7 @@ export function isNoSpace(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
+const FREE_FACTOR = 2;
 const BLOCK_BYTES = 1024 * 1024;
 /** The last step is an eighth of the whole. */
 const LAST_STEP_PART = 8;

@@ -25,6 +25,7 @@ export async function beginOrFind(
   const found = await readSigner(files, keyFile, origin);
   if (checkpoint !== null) {
     if (found === null) throw broken('there is a checkpoint but no key to go on with');
+    if ((await files.readWhole(join(directory, 'vkey'))) === null) await writeKey(files, directory, found);
     return found;
   }
   for (const { name } of await files.list(directory)) {
@@ -34,9 +35,13 @@ export async function beginOrFind(
   // The log's own directory may be new, and its name must stay as long as what is in it.
   await files.syncDirectory(dirname(directory));
   const empty = { origin, size: 0, root: new Tree().root() };
-  await writeDurably(files, join(directory, 'vkey'), Buffer.from(`${signer.verifier.text}\n`));
+  await writeKey(files, directory, signer);
   await writeDurably(files, join(directory, CHECKPOINT), Buffer.from(signNote(encodeCheckpoint(empty), signer)));
   return signer;
+}
+
+function writeKey(files: FileSystem, directory: string, signer: SignerKey): Promise<void> {
+  return writeDurably(files, join(directory, 'vkey'), Buffer.from(`${signer.verifier.text}\n`));
 }
 
 /** Reads the right edge of the tree and goes on only when it makes the root that the checkpoint signs. */

@@ -123,6 +123,10 @@ describe('an envelope that is too long', () => {
     expect([...files.files()].some(({ file }) => file.now.includes(JSON.stringify({ resources })))).toBe(true);
   });
 
+  test('by an id is a mistake of our own', () => {
+    expect(() => composed(envelope('action', { session: 'x'.repeat(70_000) }), {})).toThrow(/id of more/);
+  });
+
   test('never makes an entry of more than 60 KiB, whatever it is made of', () => {
     const long = fc
       .tuple(fc.constantFrom('\0', 'x', '"', '\u2028', '😀', '\ud800'), fc.constantFrom(10, 3_000, 30_000))
@@ -139,8 +143,8 @@ describe('an envelope that is too long', () => {
       )
       .map((pairs) => Object.fromEntries(pairs));
     fc.assert(
-      fc.property(long, long, lists, lists, records, (session, principal, resources, rules, facts) => {
-        const given = envelope('action', { session, principal, resources, rules, facts });
+      fc.property(long, long, lists, lists, records, (target, principal, resources, rules, facts) => {
+        const given = envelope('action', { target, principal, resources, rules, facts });
         const { entry, bytes } = composed(given, {});
         expect(bytes.length).toBeLessThanOrEqual(LIMITS.entry_bytes_max);
         if (Buffer.byteLength(JSON.stringify(given)) > LIMITS.entry_bytes_max)

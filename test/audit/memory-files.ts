@@ -151,6 +151,10 @@ export class MemoryFiles implements FileSystem {
     if (parent?.kind === 'directory' && parent.now.has(nameOf(path))) change(parent, [nameOf(path), null]);
   }
 
+  async free(): Promise<number> {
+    return this.space_bytes - this.used();
+  }
+
   async syncDirectory(path: string): Promise<void> {
     this.#call('syncDirectory', path);
     const node = this.#directory(path);
