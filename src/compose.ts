@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { oidcKeys } from './adapters/idp-oidc/keys.ts';
 import { APPROVALS, approvalsIn } from './adapters/store-sqlite/approvals.ts';
@@ -8,6 +9,7 @@ import { IDENTITY_MIGRATION, identityStore } from './adapters/store-sqlite/ident
 import { createApi } from './api/api.ts';
 import { createApproval } from './approval/approval.ts';
 import { openLog } from './audit/open-log.ts';
+import type { RecordStage } from './audit/stage.ts';
 import { apiRooms } from './compose/api-rooms.ts';
 import { catalogueReaders } from './compose/catalogues.ts';
 import { adminEnvelope, writeAdmin } from './compose/control.ts';
@@ -21,6 +23,7 @@ import type { Config } from './config/config.ts';
 import { configInvalid, loadConfig } from './config/load.ts';
 import { describeProblem } from './config/problem.ts';
 import { watchConfig } from './config/watch.ts';
+import { GatewayError } from './core/errors.ts';
 import { Cancels } from './gateway/cancels.ts';
 import { Catalogues } from './gateway/catalogues.ts';
 import { dialDirect } from './gateway/dial.ts';
@@ -82,7 +85,7 @@ async function start(
   const { dataDir, name } = config.gateway;
   const inData = (...parts: string[]) => join(dataDir, ...parts);
   const keysDirectory = inData('keys');
-  await mkdir(keysDirectory, { recursive: true, mode: 0o700 });
+  await makePrivate(keysDirectory);
   const metrics = createMetrics(VERSION);
   closing.push(() => metrics.close());
 
@@ -160,10 +163,20 @@ async function start(
     },
   });
   const policy = current.stage();
+  const timed: RecordStage = {
+    append: (envelope, sealed) => record.append(envelope, sealed),
+    accepting: () => record.accepting(),
+    durable: (entry, crossing) => {
+      const syncing = record.durable(entry, crossing);
+      if (syncing === undefined) return undefined;
+      const since = performance.now();
+      return syncing.finally(() => metrics.recordSynced((performance.now() - since) / 1_000));
+    },
+  };
   const pipeline = createPipeline({
     policy,
     approval,
-    record,
+    record: timed,
     display: (action) => protocol.display(action),
     withoutLiterals: (text) => withoutLiterals(text),
     now,
@@ -232,6 +245,26 @@ async function start(
   }
   await listeners.open(config);
   waiting.clear();
+  metrics.observing(...notEnforced(current));
+
+  if (tls !== null) {
+    const renewal = setInterval(() => void renew(), CERTIFICATE_CHECK_MS);
+    renewal.unref();
+    closing.push(() => clearInterval(renewal));
+  }
+  let shown = tls;
+  const renew = async (): Promise<void> => {
+    try {
+      const fresh = await identityTls(current.now.config, now());
+      if (fresh === null || fresh.certificate === shown?.certificate) return;
+      shown = fresh;
+      listeners.renew(fresh);
+      api.renew({ cert: fresh.certificate, key: fresh.key });
+      writeAdmin(record, now(), { action: 'certificate-renewed' });
+    } catch (error) {
+      log.error({ err: error }, 'the certificate could not be renewed');
+    }
+  };
 
   const apply = async (next: Config): Promise<void> => {
     const nextSet = await loadPolicySet(next, now());
@@ -252,6 +285,7 @@ async function start(
       await apply(next);
       for (const warning of warnings) log.warn({ file: warning.file, line: warning.line }, describeProblem(warning));
       metrics.configLoaded('applied');
+      metrics.observing(...notEnforced(current));
     },
     refused: (problems, error) => {
       metrics.configLoaded('refused');
@@ -277,6 +311,18 @@ async function start(
       for (const close of closing.reverse()) await close();
     },
   };
+}
+
+/** The first thing that needs the data directory says plainly when it cannot be written. */
+async function makePrivate(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await access(directory, constants.W_OK);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const who = process.getuid?.() ?? 'this user';
+    throw new GatewayError('CONFIG_INVALID', `gateway.data_dir: uid ${who} cannot write ${directory} (${code})`);
+  }
 }
 
 /** Everybody is told; who is in the middle of something may finish it. */
@@ -319,6 +365,15 @@ const STOPPING = {
   request: null,
 } as const;
 
+/** How many targets and rules are only observed. */
+function notEnforced({ now: { config, set } }: Current): [targets: number, rules: number] {
+  const at = Date.now();
+  const targets = config.targets.filter(({ mode }) => mode.kind === 'observe' && mode.until > at);
+  const rules = set.rules.filter(({ observeUntil }) => observeUntil !== null && observeUntil > at);
+  return [targets.length, rules.length];
+}
+
+const CERTIFICATE_CHECK_MS = 12 * 3_600_000;
 const OWN_LITERAL = ' 0';
 const LAST_WORDS_MS = 2_000;
 const FETCH_MS = 5_000;

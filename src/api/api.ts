@@ -1,4 +1,5 @@
 import { chmod, mkdtemp, rename, rm } from 'node:fs/promises';
+import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
@@ -14,12 +15,15 @@ export type ApiAddress =
 export interface Api {
   /** Callers of a unix address are the operator; of a tcp address whoever their token says. Gives the address in use. */
   listen(address: ApiAddress, tls?: SecureContextOptions): Promise<string>;
+  /** Whoever connects from now on is shown this certificate. */
+  renew(tls: SecureContextOptions): void;
   /** Ends the tails with their last event, lets answers finish, closes. */
   close(): Promise<void>;
 }
 
 export function createApi(rooms: ApiRooms, options: ApiOptions): Api {
   const closing: (() => Promise<void>)[] = [];
+  const renewing: ((tls: SecureContextOptions) => void)[] = [];
   return {
     async listen(address, tls) {
       const door =
@@ -27,6 +31,8 @@ export function createApi(rooms: ApiRooms, options: ApiOptions): Api {
           ? ({ kind: 'operator' } as const)
           : ({ kind: 'network', tls: tls !== undefined } as const);
       const { app, endTails } = await createDoor(rooms, options, door, tls ?? null);
+      const { server } = app;
+      if (server instanceof HttpsServer) renewing.push((renewed) => server.setSecureContext(renewed));
       closing.push(async () => {
         endTails('the gateway stops');
         await app.close();
@@ -40,6 +46,9 @@ export function createApi(rooms: ApiRooms, options: ApiOptions): Api {
       // A TCP server that listens has an address with a port.
       const { port } = app.server.address() as AddressInfo;
       return `${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+    },
+    renew(tls) {
+      for (const renew of renewing) renew(tls);
     },
     async close() {
       for (const close of closing.splice(0)) await close();

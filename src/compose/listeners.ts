@@ -4,20 +4,25 @@ import { GatewayError } from '../core/errors.ts';
 import type { ServerIdentity } from '../gateway/certificates.ts';
 import { listen, type OpenListener } from '../gateway/listener.ts';
 import type { GatewayPorts } from '../gateway/ports.ts';
-import { serverTls } from '../gateway/tls.ts';
+import { type ServerTls, serverTls } from '../gateway/tls.ts';
 import type { WireProtocol } from '../protocols/protocol.ts';
 
 /** The open ports of the data path, and which of them a new configuration still wants. */
 export class Ports {
   readonly #ports: GatewayPorts;
   readonly #protocol: WireProtocol;
-  readonly #tls: ReturnType<typeof serverTls> | null;
+  #tls: ServerTls | null;
   readonly #open = new Map<string, { readonly asked: string; readonly listener: OpenListener }>();
 
   constructor(ports: GatewayPorts, protocol: WireProtocol, identity: ServerIdentity | null) {
     this.#ports = ports;
     this.#protocol = protocol;
     this.#tls = identity === null ? null : serverTls(identity);
+  }
+
+  /** Whoever connects from now on is shown the new certificate. */
+  renew(identity: ServerIdentity): void {
+    this.#tls = serverTls(identity);
   }
 
   get addresses(): Readonly<Record<string, string>> {
@@ -49,7 +54,7 @@ export class Ports {
         {
           protocol: this.#protocol,
           target,
-          tls: this.#tls,
+          tls: this.#tls === null ? null : () => this.#shown(),
           insecureLoopback: config.gateway.insecureLoopback,
           alpn: ['postgresql'],
         },
@@ -58,6 +63,11 @@ export class Ports {
       );
       this.#open.set(name, { asked: addressText(address), listener });
     }
+  }
+
+  #shown(): ServerTls {
+    if (this.#tls === null) throw new Error('TLS was on when the port was opened');
+    return this.#tls;
   }
 
   stopAccepting(): void {

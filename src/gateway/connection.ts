@@ -271,7 +271,7 @@ export class Connection {
   }
 
   #startTls(side: Side, initial: Buffer | null): void {
-    const [server, upstream, destination] = [this.#listener.tls, this.#upstream, this.#destination];
+    const [server, upstream, destination] = [this.#listener.tls?.() ?? null, this.#upstream, this.#destination];
     if (side === 'client') {
       if (server === null) throw new Error('TLS towards the client without a certificate');
       const options = { secureContext: server.context, ALPNProtocols: [...this.#listener.alpn] };

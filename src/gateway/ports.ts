@@ -1,4 +1,3 @@
-import type tls from 'node:tls';
 import type { RecordStage } from '../audit/stage.ts';
 import type { EpochMs } from '../core/ids.ts';
 import type { Limits } from '../core/limits.ts';
@@ -54,10 +53,9 @@ export interface Listener {
   readonly protocol: WireProtocol;
   /** The target of this port, or `null` where clients name it. */
   readonly target: string | null;
-  readonly tls: ServerTls | null;
+  /** What to show now: certificates are renewed while the gateway runs. `null`: no TLS. */
+  readonly tls: (() => ServerTls) | null;
   /** A password may come in clear from loopback. */
   readonly insecureLoopback: boolean;
   readonly alpn: readonly string[];
 }
-
-export type SecureOptions = tls.TLSSocketOptions;

@@ -149,9 +149,6 @@ describe('an allowed action', () => {
     expect(pipeline.decide(action())).toMatchObject({ outcome: 'forward', obligations: [limit], observed: NO });
     expect(log[0]?.envelope).toMatchObject({ verdict: 'observed', facts: { code: 'POLICY_DENIED' } });
   });
-    expect(pipeline.decide(action())).toMatchObject({ outcome: 'forward', obligations: [], observed: NO });
-    expect(log[0]?.envelope).toMatchObject({ verdict: 'observed', facts: { code: 'POLICY_DENIED' } });
-  });
 });
 
 describe('a clearance', () => {
