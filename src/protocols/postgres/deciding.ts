@@ -6,7 +6,16 @@ import { encodeBackend } from './codec-backend.ts';
 import type { ClientFrame } from './input.ts';
 import { type Proposal, UNSETTLED } from './names.ts';
 import type { Decided, DecidingParts, Message, Pending } from './pending.ts';
-import { DATA_FIRST, errorBytes, missing, NO_CATALOGUE, skipped, tooMany, UNMASKABLE } from './reasons.ts';
+import {
+  DATA_FIRST,
+  errorBytes,
+  missing,
+  NO_CATALOGUE,
+  skipped,
+  tooMany,
+  UNMASKABLE,
+  UNNAMED_STATEMENT,
+} from './reasons.ts';
 import type { Cleared } from './sending.ts';
 import { newPortal, newPrepared, type Prepared, type Work } from './work.ts';
 
@@ -102,7 +111,8 @@ export class Deciding {
       return null;
     }
     // The server may have one that we never saw prepared (by a function, say): what nobody judged does not run.
-    if (found === null) this.refuseExtended(missing('26000', name === '' ? UNNAMED : `prepared statement "${name}"`));
+    if (found === null)
+      this.refuseExtended(missing('26000', name === '' ? UNNAMED_STATEMENT : `prepared statement "${name}"`));
     return found;
   }
 
@@ -358,4 +368,3 @@ function toBuffer(bytes: Uint8Array): Buffer {
 const NOTHING = Buffer.alloc(0);
 const NOTHING_MORE = () => {};
 const ABSENT_MAX = 10_000;
-const UNNAMED = 'unnamed prepared statement';

@@ -18,7 +18,7 @@ import type { TransactionStatus } from './messages.ts';
 import { UNSETTLED } from './names.ts';
 import type { Outbox } from './outbox.ts';
 import { Presenter } from './presenter.ts';
-import { missing } from './reasons.ts';
+import { missing, UNNAMED_STATEMENT } from './reasons.ts';
 import { refusalFields } from './refusals.ts';
 import { Answers } from './results.ts';
 import { Sender } from './sending.ts';
@@ -250,6 +250,11 @@ export class Dialogue implements AnswersHost {
     const { actions, sender, gathering } = this;
     const found =
       what === 'statement' ? actions.statements.find(name, sender.segment) : actions.portals.find(name, sender.segment);
+    // A refused Query has dropped the unnamed statement, although the target has not heard of it.
+    if (what === 'statement' && name === '' && found === null) {
+      this.deciding.refuseExtended(missing('26000', UNNAMED_STATEMENT));
+      return;
+    }
     // Of a name nobody judged only the description comes back; the server knows whether there is one.
     if (found === null || found === UNSETTLED) {
       gathering.later(() => sender.describe(frame, what, null, null));

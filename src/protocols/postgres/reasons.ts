@@ -28,6 +28,7 @@ export function skipped(of: EntryIndex): ConversationEntry {
   return { kind: 'result', of, facts, sample: Buffer.alloc(0) };
 }
 
+export const UNNAMED_STATEMENT = 'unnamed prepared statement';
 export const NO_CATALOGUE = reason(
   'CATALOGUE_UNAVAILABLE',
   'the catalogue of the target cannot be read',

@@ -60,7 +60,7 @@ export class Answers {
         this.settle();
       }
     }
-    this.showing.endRun();
+    this.showing.endChunk();
     reader.keep();
   }
 

@@ -12,6 +12,8 @@ export class Showing {
   private buffer: Buffer = NOTHING;
   private start = 0;
   private end = -1;
+  /** The action whose sample still points into what came last; earlier ones have been reported. */
+  private unkept: Work | null = null;
 
   constructor(out: Outbox, sample_bytes_max: number) {
     this.out = out;
@@ -37,6 +39,7 @@ export class Showing {
   endRun(): void {
     if (this.work !== null) {
       this.work.shown(this.buffer, this.start, this.end, this.sample_bytes_max);
+      this.unkept = this.work;
       this.out.reply(this.buffer, this.start, this.end);
       this.work = null;
       this.buffer = NOTHING;
@@ -44,11 +47,22 @@ export class Showing {
     this.end = -1;
   }
 
+  /** The bytes that were shown belong to somebody else from now on. */
+  endChunk(): void {
+    this.endRun();
+    this.unkept?.keep();
+    this.unkept = null;
+  }
+
   /** Writes the `result` entry of what an action has shown since the last one. */
   report(work: Work): void {
     this.endRun();
     const { rows, bytes, masked, error, tag } = work;
-    if (work.reported && rows === 0 && error === null) return;
+    if (this.unkept === work) this.unkept = null;
+    if (work.reported && rows === 0 && error === null) {
+      work.takeSample();
+      return;
+    }
     this.out.record({
       kind: 'result',
       of: work.entry,

@@ -86,6 +86,8 @@ export class Work {
   cut = false;
   private readonly pieces: Buffer[] = [];
   private kept_bytes = 0;
+  /** Pieces that are copies of our own. */
+  private owned = 0;
 
   constructor(
     kind: Work['kind'],
@@ -104,14 +106,21 @@ export class Work {
     this.guarded = this.masks.size > 0;
   }
 
-  /** Counts bytes the client sees, and keeps a copy of the first ones for the record. */
+  /** Counts bytes the client sees, and keeps the first ones for the record: as they lie, until `keep` copies them. */
   shown(buffer: Buffer, start: number, end: number, sample_bytes_max: number): void {
     this.bytes += end - start;
     const room = sample_bytes_max - this.kept_bytes;
     if (room <= 0 || end === start) return;
     const length = Math.min(room, end - start);
-    this.pieces.push(Buffer.from(buffer.subarray(start, start + length)));
+    this.pieces.push(buffer.subarray(start, start + length));
     this.kept_bytes += length;
+  }
+
+  /** The bytes shown so far are about to be overwritten. */
+  keep(): void {
+    for (; this.owned < this.pieces.length; this.owned++) {
+      this.pieces[this.owned] = Buffer.from(this.pieces[this.owned] ?? NOTHING);
+    }
   }
 
   /** What was kept so far; it starts again afterwards, for a portal's next rows. */
@@ -119,6 +128,7 @@ export class Work {
     const sample =
       this.pieces.length === 1 && this.pieces[0] !== undefined ? this.pieces[0] : Buffer.concat(this.pieces);
     this.pieces.length = 0;
+    this.owned = 0;
     return sample;
   }
 }
@@ -172,4 +182,5 @@ const STRICTNESS: Readonly<Record<Mask['kind'], number>> = {
   email: 1,
   partial: 0,
 };
+const NOTHING = Buffer.alloc(0);
 const NO_MASKS: ReadonlyMap<string, Mask> = new Map();

@@ -71,6 +71,11 @@ export class Cursor {
 
   /** A NUL-terminated word of the protocol: valid UTF-8 or WIRE_ENCODING. */
   cstring(what: string): string {
+    // Most names are empty (the unnamed statement and portal), and then there is nothing to look for or decode.
+    if (this.offset < this.end && this.buffer[this.offset] === 0) {
+      this.offset += 1;
+      return '';
+    }
     return utf8(this.cstringBytes(what), what);
   }
 
