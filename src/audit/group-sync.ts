@@ -39,11 +39,7 @@ export class GroupSync {
   /** An entry has been written; it will be synced within the interval even if nobody waits for it. */
   written(entry: EntryIndex): void {
     this.#written = entry + 1;
-    if (this.#timer !== null || this.#running) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#start();
-    }, this.#interval_ms);
+    if (this.#timer === null && !this.#running) this.#later();
   }
 
   /** `undefined`: it is durable. */
@@ -66,6 +62,14 @@ export class GroupSync {
     this.#timer = null;
   }
 
+  /** Nobody waits for what was written since, so it may gather company: a sync costs more than all else about an entry. */
+  #later(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#start();
+    }, this.#interval_ms);
+  }
+
   #start(): void {
     if (this.#running || this.#failure !== null || this.#synced === this.#written) return;
     this.stop();
@@ -78,7 +82,8 @@ export class GroupSync {
         const waiting = this.#waiting;
         this.#waiting = waiting.filter(({ entry }) => entry >= upTo);
         for (const { entry, resolve } of waiting) if (entry < upTo) resolve();
-        if (this.#synced < this.#written) this.#start();
+        if (this.#waiting.length > 0) this.#start();
+        else if (this.#synced < this.#written) this.#later();
       },
       (error: unknown) => this.#fail(error),
     );
