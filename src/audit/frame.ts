@@ -120,7 +120,9 @@ export class FrameWriter {
       storedEnd = saltAt + cipher.length;
     }
     slab[storedEnd] = 0;
-    const end = storedEnd + 1 + slab.utf8Write(head + commitment + tail, storedEnd + 1);
+    // Two writes, because joining the parts first would copy them once more. What follows the head is plain ASCII.
+    let end = storedEnd + 1 + slab.utf8Write(head, storedEnd + 1);
+    end += slab.latin1Write(commitment + tail, end);
     finish(slab, offset, end, index, encrypt !== null, storedEnd - saltAt);
     this.#offset = end;
     return { slab, offset, length: end - offset, leafAt: storedEnd };
