@@ -138,6 +138,7 @@ class Approvals implements Approval {
 
   close(): void {
     this.#isClosed = true;
+    this.#stopPolling?.();
     for (const { bell } of this.#bells.values()) bell.ring();
   }
 
@@ -247,7 +248,7 @@ class Approvals implements Approval {
 
   /** Other processes vote through the store alone; one look for everybody who waits. */
   #poll(): void {
-    if (this.#stopPolling !== null || this.#bells.size === 0) return;
+    if (this.#stopPolling !== null || this.#bells.size === 0 || this.#isClosed) return;
     this.#stopPolling = this.#ports.clock.after(this.#options.limits.store_poll_ms, () => {
       this.#look()
         .catch(this.#ports.onFault)
