@@ -45,10 +45,12 @@ export class Actions implements SqlContext {
     return this.snapshot !== null;
   }
 
-  set newest(catalogue: Catalogue | null) {
-    if (catalogue === this.snapshot) return;
+  /** True: it is another than before, and names may mean something else. */
+  renew(catalogue: Catalogue | null): boolean {
+    if (catalogue === this.snapshot) return false;
     this.snapshot = catalogue;
     this.state.version += 1;
+    return true;
   }
 
   get searchPath(): readonly string[] | null {

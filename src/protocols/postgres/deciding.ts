@@ -63,6 +63,11 @@ export class Deciding {
     return actions.statements.has('') ? actions.statements.propose('', null, sender.segment) : null;
   }
 
+  /** What was absent may be there. */
+  catalogueRenewed(): void {
+    this.absent.clear();
+  }
+
   /** Something that was sent or committed may have changed what names mean. */
   catalogueChanged(): void {
     this.catalogueStale = true;

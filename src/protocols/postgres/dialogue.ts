@@ -65,7 +65,7 @@ export class Dialogue implements AnswersHost {
     this.parts = parts;
     this.state = new SessionState(() => this.gate.open('state'));
     this.actions = new Actions(parts.classifier, context.limits, this.state);
-    this.actions.newest = parts.catalogue;
+    this.actions.renew(parts.catalogue);
     this.presenter = new Presenter(context, this.actions, this.state, parts.startup);
     this.copyIn = new CopyIn(parts.input, out);
     this.answers = new Answers(this, context.limits, out);
@@ -119,7 +119,7 @@ export class Dialogue implements AnswersHost {
   }
 
   catalogue(catalogue: Catalogue | null): void {
-    this.actions.newest = catalogue;
+    if (this.actions.renew(catalogue)) this.deciding.catalogueRenewed();
     this.gate.open('catalogue');
     this.pump();
   }

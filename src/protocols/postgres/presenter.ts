@@ -8,7 +8,7 @@ import type { DescribedRows, RowsPresenter } from './answers-host.ts';
 import { decodeBackend } from './codec-backend.ts';
 import { tellsParameter } from './guarded.ts';
 import type { Field } from './messages.ts';
-import { compileRows, type RowPlan } from './rows.ts';
+import { compileRows, type RowPlan, type RowRules } from './rows.ts';
 import type { SessionState } from './state.ts';
 import { ROW_DESCRIPTION } from './tags.ts';
 import type { Portal, Prepared, Work } from './work.ts';
@@ -97,13 +97,9 @@ export class Presenter implements RowsPresenter {
     return tellsParameter(name, value, guarded, this.startup);
   }
 
-  private rules(work: Work): {
-    statement: Statement;
-    masks: Work['masks'];
-    catalogue: Catalogue;
-    context: ConversationContext;
-  } {
-    return { statement: work.statement, masks: work.masks, catalogue: this.actions.catalogue, context: this.context };
+  private rules({ statement, masks }: Work): RowRules {
+    const { madeObjects } = this.state;
+    return { statement, masks, madeObjects, catalogue: this.actions.catalogue, context: this.context };
   }
 }
 

@@ -19,6 +19,8 @@ export interface RowRules {
   /** By column id; empty where the action passes unmasked. */
   readonly masks: ReadonlyMap<string, Mask>;
   readonly catalogue: Catalogue;
+  /** The session has made relations of its own, which the catalogue need not have. */
+  readonly madeObjects: boolean;
   readonly context: Pick<ConversationContext, 'cellMask'>;
 }
 
@@ -68,10 +70,12 @@ function shownColumn(field: Field, rules: RowRules): Shown {
 
 /**
  * Of a relation the catalogue does not have, such as a temporary table or one made in this transaction: what it holds is
- * unknown. It is shown where the statement was permitted as one that is not understood, and nothing is masked in it.
+ * unknown. It is shown to the session that makes such things, or where the statement was permitted as one that is not
+ * understood; and only while nothing in it is masked, for it may have been filled from there.
  */
-function shownUnknown({ statement, masks }: RowRules): Shown {
-  return statement.classification.clarity !== 'parsed' && masks.size === 0 ? 'clear' : 'hidden';
+function shownUnknown({ statement, masks, madeObjects }: RowRules): Shown {
+  const expected = statement.classification.clarity !== 'parsed' || (madeObjects && statement.unknownNames.length > 0);
+  return expected && masks.size === 0 ? 'clear' : 'hidden';
 }
 
 /** A reference to the row itself: it shows all its columns or nothing. */

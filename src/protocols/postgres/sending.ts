@@ -244,6 +244,7 @@ export class Sender {
     else work.guarded = this.guarded;
     if (statement.parts.some((part) => part.transaction === 'begin')) this.begun = true;
     if (statement.changesState) this.state.forget(this.inTransaction);
+    if (statement.changesCatalogue) this.state.madeObjects = true;
     return work;
   }
 }

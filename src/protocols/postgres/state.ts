@@ -23,6 +23,8 @@ export class SessionState implements Listener {
   current: Meaning | null = null;
   /** Counts up whenever names may mean something else than before. */
   version = 0;
+  /** This session has made relations, temporary ones or in a transaction that is still open: nobody else sees those. */
+  madeObjects = false;
   /** The answer is on its way. */
   asked = false;
   private answer: Meaning | null = null;
