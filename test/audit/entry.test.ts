@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Attachments } from '../../src/audit/attachments.ts';
 import { EntryComposer } from '../../src/audit/composer.ts';
 import { ENTRY_TAIL, entryHead, parseEntry, quote, sealedText } from '../../src/audit/entry.ts';
@@ -10,6 +10,9 @@ import type { Envelope, Sealed } from '../../src/audit/stage.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { envelope, START_AT } from './fixtures.ts';
 import { MemoryFiles } from './memory-files.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const PLACE = { seq: 7, at: START_AT, clock: null };
 const text = fc.oneof(

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { AuditLog, Durability } from '../../src/audit/log.ts';
 import { openLog } from '../../src/audit/open-log.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { appendActions, envelope, options, QUIET } from './fixtures.ts';
 import { failure, MemoryFiles } from './memory-files.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A gateway's life: what it was told is in the log, and what of that it was told is durable. */
 interface Life {

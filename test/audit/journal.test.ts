@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FrameWriter, leafOf, scanFrame, storedFrame } from '../../src/audit/frame.ts';
 import { framesOf } from '../../src/audit/journal.ts';
 import { readLog } from '../../src/audit/offline.ts';
@@ -7,6 +7,9 @@ import { openLog } from '../../src/audit/open-log.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { appendActions, envelope, filled, options, QUIET } from './fixtures.ts';
 import { MemoryFiles } from './memory-files.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('a frame', () => {
   test('reads back as it was written', () => {

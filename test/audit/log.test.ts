@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { LiveEvent } from '../../src/audit/live.ts';
 import { readLog } from '../../src/audit/offline.ts';
 import { openLog } from '../../src/audit/open-log.ts';
@@ -8,6 +8,9 @@ import { checkSessionProof, proveSession } from '../../src/audit/session-proof.t
 import { verifyLog } from '../../src/audit/verify.ts';
 import { appendActions, envelope, filled, options, QUIET, START_AT } from './fixtures.ts';
 import { MemoryFiles } from './memory-files.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('an entry that was appended', () => {
   test('has the next index, and can be read at once', async () => {

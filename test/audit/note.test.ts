@@ -1,6 +1,6 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   encodeCheckpoint,
   openCheckpoint,
@@ -9,6 +9,9 @@ import {
   signerKey,
   signNote,
 } from '../../src/audit/note.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 // The example of Go's sumdb/note package: its key and its signed note.
 const PETER = parseVerifierKey('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW');

@@ -1,8 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { signerKey, signNote } from '../../src/audit/note.ts';
 import { type Receipt, signReceipt, verifyReceipt } from '../../src/audit/receipt.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const signer = signerKey('gw.example.com/gw', generateKeyPairSync('ed25519').privateKey);
 const broken = expect.objectContaining({ code: 'RECORD_BROKEN' });

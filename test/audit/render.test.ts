@@ -1,11 +1,14 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { escapeLine } from '../../src/audit/escape.ts';
 import type { StoredEntry } from '../../src/audit/reader.ts';
 import { replay, type TimelineLine } from '../../src/audit/replay.ts';
 import { Timing, tailLine } from '../../src/audit/tail.ts';
 import { envelope, filled, START_AT } from './fixtures.ts';
 import { MemoryFiles } from './memory-files.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('a line for a terminal', () => {
   test.each([

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { openLog } from '../../src/audit/open-log.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import type { VerifyReport } from '../../src/audit/verify-report.ts';
 import { appendActions, envelope, filled, options, START_AT } from './fixtures.ts';
 import { MemoryFiles } from './memory-files.ts';
+
+// Many runs of one property: a machine with other work to do needs its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 const ENTRIES = 601;
 let whole: MemoryFiles;
