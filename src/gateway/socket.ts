@@ -44,6 +44,10 @@ export class WireSocket {
     const socket = this.#socket;
     const [only] = chunks;
     if (only !== undefined && chunks.length === 1) return socket.write(only);
+    let bytes = 0;
+    for (const chunk of chunks) bytes += chunk.length;
+    // One short write(2) is cheaper than the bookkeeping of a writev(2).
+    if (bytes <= JOINED_BYTES_MAX) return socket.write(Buffer.concat(chunks, bytes));
     socket.cork();
     for (const chunk of chunks) socket.write(chunk);
     socket.uncork();
@@ -197,5 +201,6 @@ export async function probeOnread(): Promise<boolean> {
 }
 
 let ONREAD_WORKS = false;
+const JOINED_BYTES_MAX = 16 * 1024;
 const READ_BUFFER_BYTES = 64 * 1024;
 const PROBE_MS = 1_000;
