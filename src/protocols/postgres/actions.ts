@@ -162,10 +162,10 @@ export class Actions implements SqlContext {
       const meaning = this.state.version;
       this.statements.set(name, { ...newPrepared(name, text, [], statement, meaning), sql: true });
     }
-    if (part.deallocates === null || part.node === 'discard') this.statements.clear();
+    if (part.deallocates === null) this.statements.clear();
     else if (part.deallocates !== undefined) this.statements.set(part.deallocates, null);
     if (part.declares !== null && part.inner !== null) this.openCursor(part.declares, part.inner);
-    if (part.closes === null || part.node === 'discard') this.cursors.clear();
+    if (part.closes === null) this.cursors.clear();
     else if (part.closes !== undefined) this.cursors.delete(part.closes);
   }
 
@@ -181,7 +181,7 @@ export class Actions implements SqlContext {
 /** What a FETCH puts out: anything that the cursor's query looks at may be in it. */
 function fetched(statement: Statement): Statement {
   const computedFrom = new Set(statement.computedFrom);
-  for (const { column } of statement.classification.uses) computedFrom.add(column.id);
+  for (const { use, column } of statement.classification.uses) if (use !== 'mention') computedFrom.add(column.id);
   return { ...statement, computedFrom };
 }
 
@@ -194,11 +194,7 @@ export function refersToNames(statement: Statement): boolean {
 export function makesNames(statement: Statement): boolean {
   return statement.parts.some(
     (part) =>
-      part.prepares !== null ||
-      part.declares !== null ||
-      part.deallocates !== undefined ||
-      part.closes !== undefined ||
-      part.node === 'discard',
+      part.prepares !== null || part.declares !== null || part.deallocates !== undefined || part.closes !== undefined,
   );
 }
 

@@ -304,9 +304,14 @@ export class Dialogue implements AnswersHost {
     );
   }
 
+  /** The server would answer what came before first, and so is it recorded. */
   private terminate(frame: ClientFrame): void {
     const { out } = this.parts;
-    this.answers.abandon('client-gone');
+    if (this.answers.ledger.length > 0 && this.copyIn.work === null) {
+      this.sender.flushOurselves();
+      this.gate.close({ for: 'answers', resume: () => this.terminate(frame) });
+      return;
+    }
     if (!this.copyIn.cut) out.relay(frame.buffer, frame.start, frame.end);
     out.close({ do: 'close', why: 'the client ended the session', code: null });
   }
@@ -319,9 +324,7 @@ export class Dialogue implements AnswersHost {
 
   readyForQuery(status: TransactionStatus): void {
     const { sender } = this;
-    sender.status = status;
-    sender.begun = false;
-    if (this.answers.ledger.length === 0) sender.unsynced = false;
+    sender.readyForQuery(status);
     if (status !== 'I') return;
     this.state.transactionEnded();
     if (this.ddlInTransaction) this.deciding.catalogueChanged();

@@ -261,7 +261,7 @@ export class Answers {
       this.host.copyInStarted(work);
     } else {
       // The classifier refuses a COPY of what is masked: its rows have no origins to mask them by.
-      if (work.masks.size > 0) throw misbehaved('copies out what should have been refused');
+      if (work.showsMasked) throw misbehaved('copies out what should have been refused');
       this.copying = true;
     }
     this.showFrame(work);

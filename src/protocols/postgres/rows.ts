@@ -65,7 +65,7 @@ function shownColumn(field: Field, rules: RowRules): Shown {
   if (field.column < 0) return 'clear';
   if (field.column === 0) return shownWholeRow(relation, rules);
   const column = relation.columns.get(field.column);
-  return column === undefined ? 'hidden' : shownPlain(relation, column, rules);
+  return column === undefined ? 'hidden' : shownPlain(column, rules);
 }
 
 /**
@@ -92,16 +92,15 @@ function shownWholeRow(relation: Relation, rules: RowRules): Shown {
  * A column with an origin. The server names that of the first arm of a set operation, and looks through subqueries: what the
  * classification calls computed may hold anything that goes into a computed column, whatever origin stands there.
  */
-function shownPlain(relation: Relation, column: Column, rules: RowRules): Shown {
+function shownPlain(column: Column, rules: RowRules): Shown {
   const { revealed, computedFrom } = rules.statement;
   const computed = named(column, computedFrom, rules) ? shownComputed(rules) : null;
   if (computed === null && !named(column, revealed, rules)) return 'hidden';
   if (computed !== null && computed !== 'clear') return computed;
   const mask = maskOf(column, rules);
   if (mask === null) return 'clear';
-  // A view's column may be an expression of what it comes from: shape-keeping masks would keep the shape of that.
-  const derived = relation.kind === 'view' || relation.kind === 'materialized-view';
-  return { mask: derived ? stricterMask(mask, FULL) : mask, column: column.resource.id };
+  // An expression of what it comes from: shape-keeping masks would keep the shape of that.
+  return { mask: column.computed ? stricterMask(mask, FULL) : mask, column: column.resource.id };
 }
 
 /** The strictest mask on the column or on anything it comes from. */

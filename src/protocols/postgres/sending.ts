@@ -64,6 +64,13 @@ export class Sender {
     return this.skipping !== null || this.ledger.skipping;
   }
 
+  /** The target has answered everything up to here. */
+  readyForQuery(status: TransactionStatus): void {
+    this.status = status;
+    this.begun = false;
+    if (this.ledger.length === 0) this.unsynced = false;
+  }
+
   // ── the client's, cleared
 
   query(frame: ClientFrame, text: Buffer, statement: Statement, verdict: Cleared, proposal: Proposal | null): Work {

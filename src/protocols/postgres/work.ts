@@ -106,6 +106,13 @@ export class Work {
     this.guarded = this.masks.size > 0;
   }
 
+  /** Something that is masked goes into its output; other masks are for what an error or notice may quote. */
+  get showsMasked(): boolean {
+    const { revealed, computedFrom } = this.statement;
+    for (const id of this.masks.keys()) if (revealed.has(id) || computedFrom.has(id)) return true;
+    return false;
+  }
+
   /** Counts bytes the client sees, and keeps the first ones for the record: as they lie, until `keep` copies them. */
   shown(buffer: Buffer, start: number, end: number, sample_bytes_max: number): void {
     this.bytes += end - start;

@@ -75,6 +75,29 @@ describe('the end of a session', () => {
     openSession().when(client(terminate)).asks(relay(terminate), { do: 'close', code: null }).end();
   });
 
+  test('by Terminate behind a statement waits for its answer, so that it is recorded as it ended', () => {
+    openSession()
+      .when(client(query('select 1'), terminate))
+      .skip()
+      .when(verdict(1, forward(5)))
+      .asks(forwards(5, query('select 1')))
+      .when(server(complete('SELECT 0'), ready()))
+      .asks(recordsResult(5, { tag: 'SELECT 0' }), reply(complete('SELECT 0'), ready()), relay(terminate), {
+        do: 'close',
+      })
+      .end();
+  });
+
+  test('by Terminate in the middle of a COPY ends both at once', () => {
+    const play = openSession()
+      .when(client(query('copy t from stdin')))
+      .skip()
+      .when(verdict(1, forward(5)))
+      .skip();
+    play.when(server({ type: 'copy-in', format: 0, columnFormats: [0] })).skip();
+    play.when(client(terminate)).asks(relay(terminate), { do: 'close' }).end();
+  });
+
   test('by revocation is FATAL 57P01, stops what runs, and records it as unknown', () => {
     openSession()
       .when(client(query('select 1')))

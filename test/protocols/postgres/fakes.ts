@@ -13,6 +13,8 @@ const SCHEMA: Resource = { kind: 'Schema', id: 'crm/public', labels: [], parent:
 
 export const PEOPLE_OID = 16_384;
 export const VIEW_OID = 16_385;
+/** Its columns are expressions. */
+export const COMPUTED_VIEW_OID = 16_386;
 
 export function column(table: string, name: string): Resource {
   const parent: Resource = { kind: 'Table', id: `crm/public.${table}`, labels: [], parent: SCHEMA };
@@ -24,7 +26,9 @@ function relation(oid: number, name: string, kind: Relation['kind'], names: read
   for (const [index, each] of names.entries()) {
     const number = index + 1;
     const sources = [{ relation: base, column: number }];
-    columns.set(number, { number, name: each, typeOid: 25, typeModifier: -1, resource: column(name, each), sources });
+    const computed = oid === COMPUTED_VIEW_OID;
+    const made = { number, name: each, typeOid: 25, typeModifier: -1, resource: column(name, each), sources, computed };
+    columns.set(number, made);
   }
   return {
     oid,
@@ -35,6 +39,7 @@ function relation(oid: number, name: string, kind: Relation['kind'], names: read
     columns,
     columnByName: (wanted) => [...columns.values()].find((each) => each.name === wanted) ?? null,
     bases: [base],
+    referencing: [],
     functionsOnRead: [],
     functionsOnWrite: [],
   };
@@ -43,6 +48,7 @@ function relation(oid: number, name: string, kind: Relation['kind'], names: read
 const RELATIONS = [
   relation(PEOPLE_OID, 'people', 'table', ['id', 'name', 'ssn'], PEOPLE_OID),
   relation(VIEW_OID, 'contacts', 'view', ['id', 'name', 'ssn'], PEOPLE_OID),
+  relation(COMPUTED_VIEW_OID, 'digests', 'view', ['id', 'name', 'ssn'], PEOPLE_OID),
 ];
 
 export function catalogue(version = 1): Catalogue {
@@ -53,6 +59,7 @@ export function catalogue(version = 1): Catalogue {
     searchPath: ['public'],
     schema: (name) => (name === 'public' ? SCHEMA : null),
     relation: (_, name) => RELATIONS.find((each) => each.name === name) ?? null,
+    relations: () => RELATIONS,
     relationByOid: (oid) => RELATIONS.find((each) => each.oid === oid) ?? null,
     functions: () => [],
     functionByOid: (oid) =>
@@ -105,7 +112,7 @@ export function statement(more: Partial<Statement> = {}, part: Partial<Statement
     justification: null,
     unknownNames: [],
     revealed: new Set(
-      ['people', 'contacts'].flatMap((table) => ['id', 'name', 'ssn'].map((name) => column(table, name).id)),
+      ['people', 'contacts', 'digests'].flatMap((table) => ['id', 'name', 'ssn'].map((name) => column(table, name).id)),
     ),
     computedFrom: new Set(),
     ...more,
