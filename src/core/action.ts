@@ -40,11 +40,14 @@ export type Comparison = 'lookup' | 'join' | 'range' | 'pattern' | 'order' | 'gr
  * `reveal`: its value comes back as it is, in an output column of its own.
  * `compare`: its value decides something, or goes through an expression (`comparison` says which).
  * `assign`: it is written, or written from.
+ * `mention`: its value may come back in an error, a notice or a message, though the statement shows it nowhere. Where it is
+ * used in another way as well, only that way is said.
  */
 export type ColumnUse =
   | { readonly use: 'reveal'; readonly column: Resource }
   | { readonly use: 'compare'; readonly column: Resource; readonly comparison: Comparison }
-  | { readonly use: 'assign'; readonly column: Resource };
+  | { readonly use: 'assign'; readonly column: Resource }
+  | { readonly use: 'mention'; readonly column: Resource };
 
 /**
  * What an action does, without its literals: the same object for the same statement shape as long as nothing that could

@@ -14,7 +14,9 @@ export function shownText(action: Action, withoutLiterals: (text: Uint8Array) =>
 function handlesLabelled(classification: Classification): boolean {
   let known = labelled.get(classification);
   if (known === undefined) {
-    known = classification.uses.some(({ use, column }) => use !== 'reveal' && column.labels.length > 0);
+    known = classification.uses.some(
+      ({ use, column }) => (use === 'compare' || use === 'assign') && column.labels.length > 0,
+    );
     labelled.set(classification, known);
   }
   return known;

@@ -267,7 +267,7 @@ class CedarPolicy implements Policy {
     for (const touch of touchesOf(action, opaque)) add(touch.action, touch.resource);
     for (const use of action.classification.uses) {
       add('reveal', use.column);
-      if (use.use !== 'reveal') add(use.use, use.column);
+      if (use.use === 'compare' || use.use === 'assign') add(use.use, use.column);
     }
     return dependenceOf(reads, (name) => (FACT_NAMES[name] ?? name) in action.classification.facts);
   }

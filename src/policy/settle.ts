@@ -1,4 +1,4 @@
-import type { Action, Comparison, PolicyAction } from '../core/action.ts';
+import type { Action, ColumnUse, Comparison, PolicyAction } from '../core/action.ts';
 import { strictest as strictestOf } from '../core/mask.ts';
 import { delegationChain, type Principal } from '../core/principal.ts';
 import { type Resource, root } from '../core/resource.ts';
@@ -173,11 +173,16 @@ class Pass {
 
   #judgeUse(
     link: Principal,
-    use: 'reveal' | 'compare' | 'assign',
+    use: ColumnUse['use'],
     column: Resource,
     comparison: Comparison | null,
   ): (Settled & { effect: 'deny' }) | null {
     const seen = sight(link, column, this.#circumstances, this.#questioner, this.#observed);
+    if (use === 'mention') {
+      // Nothing is shown, so nothing is asked for or refused: what may not be seen at this moment is kept out of messages.
+      if (seen.sees !== 'clear') this.#mask(column, seen);
+      return null;
+    }
     if (seen.sees === 'later') {
       for (const rule of seen.cures) {
         if (alreadyGiven(rule, this.#circumstances.given))
