@@ -5,7 +5,7 @@ import { relationName } from './from.ts';
 import { functionCall } from './functions.ts';
 import type { Ctes, Lineage, Output, Scope } from './lineage.ts';
 import { newScope } from './lineage.ts';
-import { Names } from './names.ts';
+import { Names, type SearchPath } from './names.ts';
 import { type Fields, listOf, type Opened, required, text } from './nodes.ts';
 import type { ParsedStatement } from './parse.ts';
 import { doBlock } from './procedural.ts';
@@ -40,8 +40,7 @@ export class Analysis implements Walk {
   private readonly preparedHere = new Map<string, Statement | null>();
   private readonly declaredHere = new Map<string, Statement | null>();
   private at: ParsedStatement | null = null;
-  /** The end of a transaction may have brought another search path back. */
-  private pathMayChange = false;
+  private path: SearchPath;
 
   constructor(source: Buffer, statements: readonly ParsedStatement[], surroundings: Surroundings) {
     this.source = source;
@@ -49,17 +48,30 @@ export class Analysis implements Walk {
     this.alone = statements.length === 1;
     const { catalogue, searchPath } = surroundings.context;
     this.tally = new Tally(catalogue);
-    this.names = new Names(catalogue, searchPath, this.tally);
+    this.path = { schemas: searchPath, listed: false };
+    this.names = new Names(catalogue, this.path, this.tally);
     this.depth = new Depth(surroundings.limits.statement_nesting_max * 4);
   }
 
   run(statements: readonly ParsedStatement[]): void {
     for (const statement of statements) {
       this.at = statement;
+      const changed = this.tally.changesState;
+      this.tally.changesState = false;
+      this.tally.searchPath = undefined;
       this.parts.push(this.statement(statement.node, 'reveal'));
-      if (this.tally.changesState || this.pathMayChange) this.names = new Names(this.names.catalogue, null, this.tally);
+      this.follow();
+      this.tally.changesState ||= changed;
       if (this.tally.changesCatalogue) this.names.unsettle('an earlier statement of the text changes what there is');
     }
+  }
+
+  /** What unqualified names mean to the next statement of the text. */
+  private follow(): void {
+    const { searchPath, changesState } = this.tally;
+    if (searchPath === undefined && !changesState) return;
+    this.path = { schemas: searchPath ?? null, listed: true };
+    this.names = new Names(this.names.catalogue, this.path, this.tally);
   }
 
   deeper<T>(work: () => T): T {
@@ -103,9 +115,8 @@ export class Analysis implements Walk {
         return part;
       case 'DiscardStmt':
         this.tally.changesState = true;
-        this.tally.touchTarget('sql.administer');
-        this.preparedHere.clear();
-        return part;
+        this.tally.touchTarget('sql.read');
+        return text(fields.target) === 'DISCARD_ALL' ? { ...part, deallocates: null, closes: null } : part;
       case 'VariableShowStmt':
       case 'ConstraintsSetStmt':
       case 'ListenStmt':
@@ -151,7 +162,7 @@ export class Analysis implements Walk {
       return { ...part, transaction };
     // SET is undone by a roll-back, SET LOCAL by any end. A plain COMMIT changes nothing that was not announced by the SET
     // LOCAL before it; the conversation sees the transaction end.
-    this.pathMayChange = true;
+    this.tally.searchPath = null;
     if (transaction !== 'commit' || fields.chain === true) this.tally.changesState = true;
     return { ...part, transaction };
   }
@@ -168,11 +179,8 @@ export class Analysis implements Walk {
     for (const each of listOf(fields.argtypes)) this.expression(each, newScope(null, null), VALUE);
     const statements = this.at === null ? [] : [{ ...this.at, node: required(fields.query) }];
     const analysis = new Analysis(this.source, statements, this.surroundings);
-    analysis.names = new Names(
-      this.names.catalogue,
-      this.tally.changesState || this.pathMayChange ? null : this.surroundings.context.searchPath,
-      analysis.tally,
-    );
+    analysis.path = this.path;
+    analysis.names = new Names(this.names.catalogue, this.path, analysis.tally);
     for (const { node } of statements) analysis.parts.push(analysis.statement(node, role));
     const kept = assemble(analysis);
     this.tally.absorb(kept);
@@ -218,7 +226,7 @@ export function assemble(analysis: Analysis): Statement {
       verb: tally.verb,
       clarity: tally.clarity,
       touches: [...tally.touches.values()],
-      uses: [...tally.uses.values()],
+      uses: tally.columnUses,
       facts: {
         statement: parts.map((part) => part.node),
         hasWhere: !tally.unfiltered,

@@ -16,6 +16,7 @@ export interface Catalogue {
   schema(name: string): Resource | null;
   relation(schema: string, name: string): Relation | null;
   relationByOid(oid: number): Relation | null;
+  relations(): Iterable<Relation>;
   /** All overloads. */
   functions(schema: string, name: string): readonly SqlFunction[];
   functionByOid(oid: number): SqlFunction | null;
@@ -49,6 +50,8 @@ export interface Relation {
    * children; its own OID where there is nothing else.
    */
   readonly bases: readonly number[];
+  /** Relations with a foreign key that points here, all the way: rows there may change or go with rows here. */
+  readonly referencing: readonly number[];
   /** Functions not known harmless that run when it is read: in a view's definition, in row security. */
   readonly functionsOnRead: readonly number[];
   /** Functions not known harmless that run when it is written: triggers, rules, defaults, checks. */
@@ -65,6 +68,8 @@ export interface Column {
   readonly resource: Resource;
   /** Base columns it may come from: for a view's column those of its definition, for others itself. */
   readonly sources: readonly ColumnSource[];
+  /** An expression of what it comes from: a generated column, or a view's column that is not a base column as it is. */
+  readonly computed: boolean;
 }
 
 export interface ColumnSource {

@@ -1,7 +1,7 @@
 import { type Lineage, type Scope, union } from './lineage.ts';
 import { CATALOG_SCHEMA, type RelationName } from './names.ts';
 import { type Fields, fieldsOf, listOf, nameParts, type Opened, opened, text } from './nodes.ts';
-import { harmlessSetting } from './settings.ts';
+import { harmlessSetting, PATH_SETTING } from './settings.ts';
 import { ADMINISTERS, SEQUENCE_READS, SEQUENCE_WRITES, TAKES_SQL } from './special.ts';
 import { CONDITION, ORDER, type Place, VALUE, type Walk } from './walk.ts';
 
@@ -59,6 +59,9 @@ function setConfig(walk: Walk, args: readonly unknown[]): boolean | null {
   const setting = literal(args[0]);
   const value = literal(args[1]);
   walk.tally.changesState = true;
+  walk.tally.searchPath = null;
+  // Whatever a parameter holds, the server is asked what names mean before the next decision.
+  if (setting?.toLowerCase() === PATH_SETTING && (value !== null || opened(args[1])?.type === 'ParamRef')) return true;
   if (value === null) return null;
   // pg_dump takes the name from pg_settings, to try whether it exists. No setting that matters takes this value.
   if (setting === null) return value === PG_DUMP_VALUE ? true : null;

@@ -17,6 +17,10 @@ export function memberId(target: Resource, schema: string, name: string): string
   return `${schemaId(target, schema)}.${quoted(name)}`;
 }
 
+export function isSystemSchema(name: string): boolean {
+  return name === 'pg_catalog' || name === 'information_schema';
+}
+
 /** A schema the catalogue has, or one it lacks: then unclassified. */
 export function schemaResource(catalogue: Catalogue, schema: string): Resource {
   return (

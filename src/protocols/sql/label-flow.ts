@@ -4,12 +4,13 @@ import { type ClassifyLine, columnPattern } from './labels.ts';
 import type { CatalogueRows } from './ports.ts';
 
 /** A relation while the snapshot is made. */
-export type Draft = Omit<Relation, 'columns' | 'functionsOnRead' | 'functionsOnWrite' | 'bases'> & {
+export type Draft = Omit<Relation, 'columns' | 'functionsOnRead' | 'functionsOnWrite' | 'bases' | 'referencing'> & {
   readonly columns: Map<number, DraftColumn>;
   readonly columnsByName: Map<string, DraftColumn>;
   readonly functionsOnRead: number[];
   readonly functionsOnWrite: number[];
   bases: readonly number[];
+  referencing: readonly number[];
 };
 
 export type DraftColumn = { -readonly [Field in keyof Column]: Column[Field] };

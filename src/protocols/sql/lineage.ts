@@ -29,6 +29,8 @@ export interface Output {
 export interface OutputColumn {
   readonly name: string | null;
   readonly from: Lineage;
+  /** It is a relation's column as it is. */
+  readonly exact?: boolean;
 }
 
 export const NO_OUTPUT: Output = { columns: [], open: false };

@@ -2,6 +2,8 @@ import type { PolicyAction } from '../../core/action.ts';
 import { UNCLASSIFIED } from '../../core/resource.ts';
 import type { Catalogue, Relation, SqlFunction } from './catalogue.ts';
 import { memberId, newTable, schemaResource, unknownMember } from './identifiers.ts';
+import { mentioned } from './mentioned.ts';
+import { SENSITIVE_CATALOG } from './sensitive.ts';
 import type { Tally } from './tally.ts';
 
 /** A relation as the grammar gives it. */
@@ -10,17 +12,28 @@ export interface RelationName {
   readonly name: string;
 }
 
+/** Where unqualified names are looked for, implicit pg_catalog not named. */
+export interface SearchPath {
+  /** `null`: not known. */
+  readonly schemas: readonly string[] | null;
+  /**
+   * As a statement of the text lists it, not as the server has it: schemas that do not exist, or that the role may not use,
+   * are passed over there (catalog/namespace.c, recomputeNamespacePath).
+   */
+  readonly listed: boolean;
+}
+
 /** Resolves names as PostgreSQL does (manual, 5.10.3), and says in the tally what it took them for. */
 export class Names {
   readonly catalogue: Catalogue;
   private readonly tally: Tally;
-  private readonly searchPath: readonly string[] | null;
+  private readonly path: SearchPath;
   /** A statement before this one in the same text may have changed what names mean. */
   private unsettled: string | null = null;
 
-  constructor(catalogue: Catalogue, searchPath: readonly string[] | null, tally: Tally) {
+  constructor(catalogue: Catalogue, path: SearchPath, tally: Tally) {
     this.catalogue = catalogue;
-    this.searchPath = searchPath;
+    this.path = path;
     this.tally = tally;
   }
 
@@ -48,26 +61,31 @@ export class Names {
       this.settled(name.name);
       return this.catalogue.relation(name.schema, name.name);
     }
-    for (const schema of this.path(name.name)) {
-      const relation = this.catalogue.relation(schema, name.name);
-      if (relation !== null) return relation;
-    }
-    return null;
+    return this.first(name.name, (schema) => this.catalogue.relation(schema, name.name));
   }
 
   touchRelation(relation: Relation, action: PolicyAction): void {
     this.tally.tables.add(relation.resource.id);
     this.tally.touch(action, relation.resource);
+    for (const each of mentioned(this.catalogue, relation, action)) this.tally.mention(each);
+    this.showsEverything(relation);
     // Defining something does not reach what lies behind it.
     if (action !== 'sql.read' && action !== 'sql.write') return;
     for (const oid of relation.bases) {
       if (oid === relation.oid) continue;
       const base = this.catalogue.relationByOid(oid);
-      if (base !== null) this.tally.touch(action, base.resource);
-      else this.tally.partial(`${relation.name} reads a relation that the catalogue lacks`);
+      if (base !== null) {
+        this.tally.touch(action, base.resource);
+        this.showsEverything(base);
+      } else this.tally.partial(`${relation.name} reads a relation that the catalogue lacks`);
     }
     const written = action === 'sql.write' && !this.tally.planning;
     this.runs(written ? [...relation.functionsOnRead, ...relation.functionsOnWrite] : relation.functionsOnRead);
+  }
+
+  private showsEverything({ resource, name }: Relation): void {
+    if (!resource.labels.includes(SENSITIVE_CATALOG)) return;
+    this.tally.compareEverything(`${name} shows values of any column, or texts with such values`);
   }
 
   /** Where a new relation will lie: the named schema, else the first of the path that exists. */
@@ -85,10 +103,8 @@ export class Names {
   }
 
   creationSchema(name: string): string {
-    for (const schema of this.path(name)) {
-      if (schema !== CATALOG_SCHEMA && this.catalogue.schema(schema) !== null) return schema;
-    }
-    return TEMPORARY;
+    const exists = (schema: string) => schema !== CATALOG_SCHEMA && this.catalogue.schema(schema) !== null;
+    return this.first(name, (schema) => (exists(schema) ? schema : null)) ?? TEMPORARY;
   }
 
   /** Every function a call may reach: overloads of all schemas on the path compete (manual, 10.3). */
@@ -105,8 +121,9 @@ export class Names {
   /** A call of a function that nobody knows. */
   unknownFunction(parts: readonly string[]): void {
     const name = parts.at(-1) ?? '';
-    const schema = parts.at(-2) ?? this.searchPath?.[0] ?? CATALOG_SCHEMA;
+    const schema = parts.at(-2) ?? this.path.schemas?.[0] ?? CATALOG_SCHEMA;
     this.tally.unknownNames.add(parts.join('.'));
+    this.tally.changesState = true;
     this.tally.touch('sql.execute', {
       kind: 'Function',
       id: memberId(this.catalogue.target, schema, name),
@@ -129,14 +146,13 @@ export class Names {
   type(parts: readonly string[]): boolean {
     const name = parts.at(-1) ?? '';
     const schema = parts.at(-2);
-    const schemas = schema === undefined ? this.path(name) : [schema];
-    for (const each of schemas) {
-      const type = this.catalogue.type(each, name);
-      if (type === null) continue;
-      if (each !== CATALOG_SCHEMA) this.runs(type.functions);
-      return true;
-    }
-    return false;
+    const type =
+      schema === undefined
+        ? this.first(name, (each) => this.catalogue.type(each, name))
+        : this.catalogue.type(schema, name);
+    if (type === null) return false;
+    if (type.schema !== CATALOG_SCHEMA) this.runs(type.functions);
+    return true;
   }
 
   /** These functions run, called by nothing that stands in the text. */
@@ -151,18 +167,28 @@ export class Names {
     }
   }
 
-  /** Relations and types: temporary ones (which no snapshot shows), pg_catalog unless named, the path. */
-  private path(name: string): readonly string[] {
+  /** Relations and types: temporary ones (which no snapshot shows), pg_catalog unless named, the path; the first counts. */
+  private first<Found>(name: string, of: (schema: string) => Found | null): Found | null {
     this.settled(name);
-    const named = this.searchPath ?? this.catalogue.searchPath;
-    if (this.searchPath === null) this.tally.partial(`the search path is not known, so ${name} may be another`);
-    return named.includes(CATALOG_SCHEMA) ? named : [CATALOG_SCHEMA, ...named];
+    let found: Found | null = null;
+    for (const schema of this.functionPath(name)) {
+      const candidate = of(schema);
+      if (candidate === null) continue;
+      // The server may pass over a schema that was only listed, but never over its own.
+      if (found === null && (!this.path.listed || schema === CATALOG_SCHEMA)) return candidate;
+      if (found !== null) {
+        this.tally.partial(`the text sets a search path on which there is more than one ${name}`);
+        return found;
+      }
+      found = candidate;
+    }
+    return found;
   }
 
   /** A path that is not known matters only for names that are not all in pg_catalog; shadowing counts as well. */
   private functionPath(name: string): readonly string[] {
-    const named = this.searchPath ?? this.catalogue.searchPath;
-    if (this.searchPath === null) this.tally.partial(`the search path is not known, so ${name} may be another`);
+    const named = this.path.schemas ?? this.catalogue.searchPath;
+    if (this.path.schemas === null) this.tally.partial(`the search path is not known, so ${name} may be another`);
     return named.includes(CATALOG_SCHEMA) ? named : [CATALOG_SCHEMA, ...named];
   }
 

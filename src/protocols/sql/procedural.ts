@@ -16,7 +16,7 @@ export function doBlock(walk: Walk, fields: Fields, limits: ParseLimits): void {
     walk.tally.opaque(`DO runs a body in ${language}`);
     return;
   }
-  procedure(walk, `DO ${dollarQuoted(body)}`, limits);
+  resolved(walk, () => procedure(walk, `DO ${dollarQuoted(body)}`, limits));
 }
 
 /** `CREATE FUNCTION`: what its body would do counts as if it ran. */
@@ -24,19 +24,33 @@ export function functionBody(walk: Walk, fields: Fields, source: string, limits:
   const options = definitions(fields.options);
   const sqlBody = fields.sql_body;
   if (sqlBody !== undefined) {
-    sqlStatements(walk, sqlBody);
+    resolved(walk, () => sqlStatements(walk, sqlBody));
     return;
   }
   const language = (stringOf(options.get('language')) ?? 'sql').toLowerCase();
   if (language === 'sql') {
     const body = stringOf(firstOf(options.get('as')));
     if (body === null) throw new NotUnderstood('a function has no body');
-    sqlText(walk, body, limits);
+    resolved(walk, () => sqlText(walk, body, limits));
   } else if (language === 'plpgsql') {
-    procedure(walk, source, limits);
+    resolved(walk, () => procedure(walk, source, limits));
   } else {
     walk.tally.touchTarget('sql.administer');
     walk.tally.opaque(`a function in ${language} can do anything`);
+  }
+}
+
+/** A body is looked at as a whole, its loops not being followed: once the path changes in it, every name may be another. */
+function resolved(walk: Walk, body: () => void): void {
+  const { tally } = walk;
+  const before = tally.searchPath;
+  tally.searchPath = undefined;
+  body();
+  if (tally.searchPath === undefined) {
+    tally.searchPath = before;
+  } else {
+    tally.searchPath = null;
+    tally.partial('a body changes the search path, so names in it may be others');
   }
 }
 

@@ -129,13 +129,12 @@ export function outputList(walk: Walk, targets: readonly unknown[], scope: Scope
     const plain = value.type === 'ColumnRef' ? plainColumn(value.fields, scope) : null;
     if (plain !== null && role !== 'hidden' && role !== 'join') {
       settlePlain(walk, plain, role);
-      columns.push({ name: name ?? lastName(value), from: plain });
+      columns.push({ name: name ?? lastName(value), from: plain, exact: true });
       continue;
     }
-    if (role === 'exists' && value.type === 'ColumnRef') continue;
     const from =
       value.type === 'ColumnRef' ? bare(walk, value.fields, scope, role) : walk.expression(fields.val, scope, VALUE);
-    const column = { name: name ?? lastName(value), from };
+    const column = { name: name ?? lastName(value), from, exact: plain !== null };
     settle(walk, [column], role);
     columns.push(column);
     // `(x).*` puts out as many columns as its type has.

@@ -30,9 +30,11 @@ export const HARMLESS_VALUES: Readonly<Record<string, readonly string[]>> = {
   default_transaction_read_only: ['on', 'true', 'yes', '1'],
   transaction_read_only: ['on', 'true', 'yes', '1'],
   row_security: ['off', 'false', 'no', '0'],
-  search_path: ['', 'pg_catalog'],
   standard_conforming_strings: ['on', 'true', 'yes', '1'],
 };
+
+/** Harmless to change: what names mean is asked again afterwards (classify.ts, SqlContext). */
+export const PATH_SETTING = 'search_path';
 
 /** Given to the gateway, not to the server. */
 export const JUSTIFICATION_SETTING = 'sallyport.justification';
@@ -40,6 +42,6 @@ export const JUSTIFICATION_SETTING = 'sallyport.justification';
 /** Whether setting it to that changes nothing that matters; `value` is `null` where the text does not say it. */
 export function harmlessSetting(setting: string, value: string | null): boolean {
   const name = setting.toLowerCase();
-  if (HARMLESS_SETTINGS.has(name)) return true;
+  if (HARMLESS_SETTINGS.has(name) || name === PATH_SETTING) return true;
   return value !== null && (HARMLESS_VALUES[name]?.includes(value.toLowerCase()) ?? false);
 }

@@ -2,7 +2,7 @@ import type { Resource } from '../../core/resource.ts';
 import { CATALOG } from '../../core/resource.ts';
 import type { Catalogue, Relation, SqlFunction, SqlOperator, SqlType } from './catalogue.ts';
 import { harmlessFunction } from './harmless.ts';
-import { memberId, quoted, schemaId } from './identifiers.ts';
+import { isSystemSchema, memberId, quoted, schemaId } from './identifiers.ts';
 import { type Draft, type DraftColumn, flowLabels, type Remembered } from './label-flow.ts';
 import type { ClassifyLine } from './labels.ts';
 import type { CatalogueRows } from './ports.ts';
@@ -45,7 +45,7 @@ class Index implements Catalogue {
   private readonly schemas = new Map<string, Resource>();
   private readonly schemaNames = new Map<number, string>();
   private readonly sensitive: Resource;
-  private readonly relations = new Map<string, Draft>();
+  private readonly relationsByName = new Map<string, Draft>();
   private readonly relationsByOid = new Map<number, Draft>();
   private readonly functionsByName = new Map<string, SqlFunction[]>();
   private readonly functionsByOid = new Map<number, SqlFunction>();
@@ -71,11 +71,15 @@ class Index implements Catalogue {
   }
 
   relation(schema: string, name: string): Relation | null {
-    return this.relations.get(`${schema}\0${name}`) ?? null;
+    return this.relationsByName.get(`${schema}\0${name}`) ?? null;
   }
 
   relationByOid(oid: number): Relation | null {
     return this.relationsByOid.get(oid) ?? null;
+  }
+
+  relations(): Iterable<Relation> {
+    return this.relationsByOid.values();
   }
 
   functions(schema: string, name: string): readonly SqlFunction[] {
@@ -139,7 +143,7 @@ class Index implements Catalogue {
       const schema = this.schemaNames.get(row.schema);
       if (schema === undefined) continue;
       const draft = this.draft(schema, row.oid, row.name, RELATION_KINDS[row.kind] ?? 'table');
-      this.relations.set(`${schema}\0${row.name}`, draft);
+      this.relationsByName.set(`${schema}\0${row.name}`, draft);
       this.relationsByOid.set(row.oid, draft);
     }
     for (const row of rows.columns) {
@@ -157,6 +161,7 @@ class Index implements Catalogue {
           parent: relation.resource,
         },
         sources: [{ relation: row.relation, column: row.number }],
+        computed: relation.kind === 'view' || relation.kind === 'materialized-view',
       };
       relation.columns.set(row.number, column);
       relation.columnsByName.set(row.name, column);
@@ -167,7 +172,17 @@ class Index implements Catalogue {
       if (on !== 'write') draft.functionsOnRead.push(oid);
       if (on !== 'read') draft.functionsOnWrite.push(oid);
     }
+    this.addReferencing(rows);
     return this.relationsByOid;
+  }
+
+  private addReferencing({ foreignKeys }: CatalogueRows): void {
+    const direct = new Map<number, number[]>();
+    for (const { relation, referenced } of foreignKeys) push(direct, referenced, relation);
+    for (const referenced of direct.keys()) {
+      const draft = this.relationsByOid.get(referenced);
+      if (draft !== undefined) draft.referencing = [...reachable(referenced, direct)];
+    }
   }
 
   private draft(schema: string, oid: number, name: string, kind: Relation['kind']): Draft {
@@ -186,6 +201,7 @@ class Index implements Catalogue {
       columnsByName,
       columnByName: (column) => columnsByName.get(column) ?? null,
       bases: [oid],
+      referencing: [],
       functionsOnRead: [],
       functionsOnWrite: [],
     };
@@ -203,6 +219,18 @@ function sensitiveColumn(relation: Relation, column: string): boolean {
   return SENSITIVE_COLUMNS.has(`${relation.schema}.${relation.name}.${column}`);
 }
 
+/** Everything that can be come to from here, but here only where it leads back. */
+function reachable(from: number, direct: ReadonlyMap<number, readonly number[]>): ReadonlySet<number> {
+  const found = new Set<number>();
+  const waiting = [...(direct.get(from) ?? [])];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    if (found.has(at)) continue;
+    found.add(at);
+    waiting.push(...(direct.get(at) ?? []));
+  }
+  return found;
+}
+
 /** A domain and the domains it is based on. */
 function* chain(oid: number, bases: ReadonlyMap<number, number>): Iterable<number> {
   const seen = new Set<number>();
@@ -210,10 +238,6 @@ function* chain(oid: number, bases: ReadonlyMap<number, number>): Iterable<numbe
     seen.add(at);
     yield at;
   }
-}
-
-export function isSystemSchema(name: string): boolean {
-  return name === 'pg_catalog' || name === 'information_schema';
 }
 
 function push<Key, Value>(into: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -1,7 +1,8 @@
 import type { Clarity, ColumnUse, Comparison, PolicyAction, Touch, Verb } from '../../core/action.ts';
 import { worseVerb } from '../../core/action.ts';
 import { type Resource, UNCLASSIFIED } from '../../core/resource.ts';
-import type { Catalogue, Column } from './catalogue.ts';
+import type { Catalogue, Column, Relation } from './catalogue.ts';
+import { useKey, usesOfEverything } from './everything.ts';
 import type { Lineage } from './lineage.ts';
 import type { Statement } from './statement.ts';
 
@@ -22,6 +23,8 @@ export class Tally {
   verb: Verb = 'read';
   changesState = false;
   changesCatalogue = false;
+  /** The search path a statement sets; `null`: which one is not known. `undefined`: it sets none. */
+  searchPath: readonly string[] | null | undefined = undefined;
   justification: string | null = null;
   /** An UPDATE or DELETE without WHERE. */
   unfiltered = false;
@@ -70,6 +73,7 @@ export class Tally {
     else if (classification.clarity === 'partial' && this.clarity === 'parsed') this.clarity = 'partial';
     if (!this.planning || classification.verb === 'unknown') this.verb = worseVerb(this.verb, classification.verb);
     this.changesState ||= statement.changesState;
+    if (statement.changesState) this.searchPath = null;
     this.changesCatalogue ||= statement.changesCatalogue;
     for (const [fact, into] of [
       ['functions', this.functions],
@@ -106,6 +110,26 @@ export class Tally {
     for (const resource of this.withSources(lineage)) this.use({ use: 'assign', column: resource });
   }
 
+  /** Whatever happens to these rows, an error or notice may quote any of their values. */
+  mention(relation: Relation): void {
+    for (const { resource } of relation.columns.values()) this.use({ use: 'mention', column: resource });
+  }
+
+  /** Anything that the database holds may be in what this shows. */
+  compareEverything(finding: string): void {
+    this.findings.add(finding);
+    const everything = usesOfEverything(this.catalogue);
+    if (everything === null) this.opaque(`${finding}, more than can be asked about`);
+    else for (const [key, use] of everything) this.uses.set(key, use);
+  }
+
+  /** A column is mentioned only where nothing more is done with it. */
+  get columnUses(): readonly ColumnUse[] {
+    const uses = [...this.uses.values()];
+    const used = new Set(uses.flatMap(({ use, column }) => (use === 'mention' ? [] : column.id)));
+    return uses.filter(({ use, column }) => use !== 'mention' || !used.has(column.id));
+  }
+
   /** A column that the catalogue does not know: asked about as unclassified. */
   unknownColumn(name: string): void {
     const column: Resource = {
@@ -119,8 +143,7 @@ export class Tally {
   }
 
   private use(use: ColumnUse): void {
-    const comparison = use.use === 'compare' ? use.comparison : '';
-    this.uses.set(`${use.use} ${comparison} ${use.column.id}`, use);
+    this.uses.set(useKey(use), use);
   }
 
   /** A view's column is itself and what it shows. */

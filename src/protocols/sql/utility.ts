@@ -3,7 +3,7 @@ import { relationName } from './from.ts';
 import { literal } from './functions.ts';
 import { newScope, type Output, relationItem } from './lineage.ts';
 import { type Fields, fieldsOf, listOf, type Opened, opened, required, text } from './nodes.ts';
-import { HARMLESS_SETTINGS, harmlessSetting, JUSTIFICATION_SETTING } from './settings.ts';
+import { HARMLESS_SETTINGS, harmlessSetting, JUSTIFICATION_SETTING, PATH_SETTING } from './settings.ts';
 import { CONDITION, type Role, VALUE, type Walk } from './walk.ts';
 
 /** `COPY`: rows in or out of a relation or query, from or to the client, a file of the server or a program there. */
@@ -15,7 +15,7 @@ export function copy(walk: Walk, fields: Fields): void {
   }
   const query = opened(fields.query);
   if (query !== null) {
-    walk.query(query, null, null, 'hidden');
+    for (const { from } of walk.query(query, null, null, 'hidden').columns) walk.tally.compute(from);
     return;
   }
   const range = fieldsOf(fields.relation);
@@ -30,7 +30,7 @@ export function copy(walk: Walk, fields: Fields): void {
     const column = item.columns.get(name);
     if (column === undefined) walk.tally.unknownColumn(name);
     else if (into) walk.tally.assign(column);
-    else walk.tally.compare(column, 'function');
+    else walk.tally.compute(column);
   }
   walk.expression(fields.whereClause, scope, CONDITION);
 }
@@ -77,6 +77,12 @@ export function setVariable(walk: Walk, fields: Fields): void {
   }
   // What is harmless with any value is no part of the state that changes the meaning of a text.
   if (!HARMLESS_SETTINGS.has(name)) tally.changesState = true;
+  if (kind === 'VAR_RESET_ALL') {
+    // To what the session began with, which the gateway chose; neither role nor session user is among it (guc.c).
+    tally.touchTarget('sql.read');
+    return;
+  }
+  if (name === PATH_SETTING) tally.searchPath = kind === 'VAR_SET_VALUE' ? listedPath(args) : null;
   if (kind === 'VAR_SET_MULTI') {
     // SET TRANSACTION, SET SESSION CHARACTERISTICS; a snapshot's name is no danger by itself.
     tally.touchTarget(options(args) ? 'sql.read' : 'sql.administer');
@@ -85,6 +91,12 @@ export function setVariable(walk: Walk, fields: Fields): void {
   // RESET and SET … TO DEFAULT give a value that the text does not show.
   const value = kind === 'VAR_SET_VALUE' && args.length === 1 ? settingValue(args[0]) : null;
   tally.touchTarget(harmlessSetting(name, value) ? 'sql.read' : 'sql.administer');
+}
+
+/** `$user` is a role's name that the text does not say. */
+function listedPath(args: readonly unknown[]): readonly string[] | null {
+  const schemas = args.flatMap((arg) => settingValue(arg) ?? USER_SCHEMA);
+  return schemas.includes(USER_SCHEMA) ? null : schemas;
 }
 
 /** Transaction modes: all harmless but leaving read-only. */
@@ -124,6 +136,7 @@ export function argumentsOf(walk: Walk, args: readonly unknown[]): void {
   for (const arg of args) walk.expression(arg, newScope(null, null), { ...VALUE, fixed: true });
 }
 
+const USER_SCHEMA = '$user';
 /** AccessShareLock in lockdefs.h. */
 const ACCESS_SHARE = 1;
 const FALSE: ReadonlySet<string> = new Set(['false', 'off', 'no', '0']);

@@ -3,6 +3,7 @@ import type { Resource } from '../../core/resource.ts';
 import { Analysis } from './analysis.ts';
 import type { Catalogue, Column, ColumnSource } from './catalogue.ts';
 import type { Draft } from './label-flow.ts';
+import type { OutputColumn } from './lineage.ts';
 import { NotUnderstood } from './nodes.ts';
 import { parse } from './parse.ts';
 import type { CatalogueRows } from './ports.ts';
@@ -14,6 +15,7 @@ import type { CatalogueRows } from './ports.ts';
  */
 export function resolveLineage(rows: CatalogueRows, drafts: ReadonlyMap<number, Draft>, catalogue: Catalogue): void {
   const direct = new Map<Column, ReadonlySet<Column>>();
+  const exact = new Map<Column, Column>();
   const reached = reachedRelations(rows, drafts);
   const oids = new Map([...drafts.values()].map((draft) => [draft.resource, draft.oid]));
   const definitions = new Map(rows.views.map(({ relation, definition }) => [relation, definition]));
@@ -21,7 +23,7 @@ export function resolveLineage(rows: CatalogueRows, drafts: ReadonlyMap<number, 
     if (draft.kind !== 'view' && draft.kind !== 'materialized-view') continue;
     // The system's own views are judged by the published list, not by what they are made of.
     if (draft.schema === 'pg_catalog' || draft.schema === 'information_schema') continue;
-    viewColumns(draft, definitions.get(draft.oid), { reached, drafts, catalogue, direct, oids });
+    viewColumns(draft, definitions.get(draft.oid), { reached, drafts, catalogue, direct, exact, oids });
   }
   for (const { relation, column, from } of rows.generatedFrom) {
     const columns = drafts.get(relation)?.columns;
@@ -29,6 +31,7 @@ export function resolveLineage(rows: CatalogueRows, drafts: ReadonlyMap<number, 
     const source = columns?.get(from);
     if (generated !== undefined && source !== undefined) {
       direct.set(generated, new Set([...(direct.get(generated) ?? []), source]));
+      generated.computed = true;
     }
   }
   for (const { child, parent } of rows.inheritance) {
@@ -38,13 +41,14 @@ export function resolveLineage(rows: CatalogueRows, drafts: ReadonlyMap<number, 
     }
   }
   setSources(drafts, direct);
+  setComputed(drafts, exact);
   setBases(drafts, reached);
 }
 
 function viewColumns(
   draft: Draft,
   definition: string | undefined,
-  { reached, drafts, catalogue, direct, oids }: Resolving,
+  { reached, drafts, catalogue, direct, exact, oids }: Resolving,
 ): void {
   const columns = [...draft.columns.values()].sort((one, other) => one.number - other.number);
   const understood = definition === undefined ? null : understand(definition, catalogue);
@@ -66,8 +70,10 @@ function viewColumns(
     for (const column of drafts.get(oid)?.columns.values() ?? []) everything.add(column);
   }
   columns.forEach((column, position) => {
-    const from = output !== null && output.length === columns.length ? output[position] : undefined;
-    direct.set(column, from ?? everything);
+    const found = output !== null && output.length === columns.length ? output[position] : undefined;
+    direct.set(column, found?.from ?? everything);
+    const [only, another] = found?.exact === true ? found.from : [];
+    if (only !== undefined && another === undefined) exact.set(column, only);
   });
 }
 
@@ -76,6 +82,8 @@ interface Resolving {
   readonly drafts: ReadonlyMap<number, Draft>;
   readonly catalogue: Catalogue;
   readonly direct: Map<Column, ReadonlySet<Column>>;
+  /** Columns of views that are another relation's column as it is. */
+  readonly exact: Map<Column, Column>;
   readonly oids: ReadonlyMap<Resource, number>;
 }
 
@@ -84,7 +92,7 @@ const UNKNOWN_RELATION = 0;
 
 interface Understood {
   /** `null`: the output could not be told column by column. */
-  readonly columns: readonly ReadonlySet<Column>[] | null;
+  readonly columns: readonly OutputColumn[] | null;
   readonly runs: readonly Resource[];
   readonly reads: readonly Resource[];
 }
@@ -103,7 +111,7 @@ function understand(definition: string, catalogue: Catalogue): Understood | null
     const runs = touched.filter(({ action, resource }) => action !== 'sql.read' && resource.kind === 'Function');
     const clear = analysis.tally.clarity === 'parsed' && analysis.tally.unknownNames.size === 0 && !output.open;
     return {
-      columns: clear ? output.columns.map((column) => column.from) : null,
+      columns: clear ? output.columns : null,
       runs: runs.map(({ resource }) => resource),
       reads: touched.filter(({ resource }) => resource.kind === 'Table').map(({ resource }) => resource),
     };
@@ -139,6 +147,21 @@ function setSources(drafts: ReadonlyMap<number, Draft>, direct: ReadonlyMap<Colu
       }
       if (view) found.delete(column);
       column.sources = [...found].flatMap((each) => place.get(each) ?? []);
+    }
+  }
+}
+
+/** A view's column that is a base column as it is, through however many views, is as computed as that one. */
+function setComputed(drafts: ReadonlyMap<number, Draft>, exact: ReadonlyMap<Column, Column>): void {
+  for (const { columns } of drafts.values()) {
+    for (const column of columns.values()) {
+      const seen = new Set<Column>();
+      let at: Column | undefined = column;
+      while (at !== undefined && exact.has(at) && !seen.has(at)) {
+        seen.add(at);
+        at = exact.get(at);
+      }
+      if (at !== undefined && at !== column && !seen.has(at)) column.computed = at.computed;
     }
   }
 }

@@ -222,6 +222,17 @@ describe('what touches what', () => {
     ['SHOW ALL', ['read']],
     ['SET statement_timeout = 5', ['read']],
     ["SET search_path = ''", ['read']],
+    ['RESET ALL', ['read']],
+    ['DISCARD ALL', ['read']],
+    ['DISCARD PLANS', ['read']],
+    ['DISCARD SEQUENCES', ['read']],
+    ['DISCARD TEMP', ['read']],
+    ['CLOSE ALL', ['read']],
+    ['DEALLOCATE ALL', ['read']],
+    ['UNLISTEN *', ['read']],
+    ['SELECT pg_advisory_unlock_all()', ['read']],
+    ['SELECT pg_advisory_lock(1)', ['execute pg_catalog.pg_advisory_lock']],
+    ['SELECT pg_try_advisory_lock(1)', ['execute pg_catalog.pg_try_advisory_lock']],
     ['SELECT relname FROM pg_class', ['read pg_catalog.pg_class']],
     ['INSERT INTO t SELECT id FROM a', ['write public.t', 'read public.a']],
     ['UPDATE t SET x = 1', ['write public.t']],
@@ -260,7 +271,8 @@ describe('what touches what', () => {
     expect(understanding(null).of('SELECT * FROM public.users').classification.clarity).toBe('parsed');
   });
   test.each([
-    'SET search_path = evil; SELECT * FROM users',
+    "SELECT set_config('search_path', 'private', false); SELECT * FROM users",
+    'RESET ALL; SELECT * FROM users',
     'ROLLBACK; SELECT * FROM users',
     'COMMIT; SELECT * FROM users',
     'SELECT f(1); SELECT * FROM users',

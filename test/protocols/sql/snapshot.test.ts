@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { columnPattern } from '../../../src/protocols/sql/labels.ts';
 import { loadParser } from '../../../src/protocols/sql/parser.ts';
 import { createSnapshot, type Snapshot } from '../../../src/protocols/sql/snapshot.ts';
-import { CLASSIFY, sampleRows, snapshot, TARGET } from './sample.ts';
+import { CLASSIFY, type SampleRows, sampleRows, snapshot, TARGET } from './sample.ts';
 
 beforeAll(loadParser);
 
@@ -86,6 +86,41 @@ describe('labels descend', () => {
     sample.rows.ruleColumns.push({ relation: sample.oidOf('public.one'), from: sample.oidOf('public.two'), column: 1 });
     const { catalogue } = createSnapshot({ rows: sample.rows, version: 1, target: TARGET, classify: [] });
     expect(catalogue.relation('public', 'one')?.bases).toHaveLength(2);
+  });
+});
+
+describe('a column is computed when it is not a base column as it is', () => {
+  const computed = (sample: SampleRows, relation: string): readonly boolean[] => {
+    const { catalogue } = createSnapshot({ rows: sample.rows, version: 1, target: TARGET, classify: [] });
+    return [...(catalogue.relation('public', relation)?.columns.values() ?? [])].map((column) => column.computed);
+  };
+  test.each([
+    ['SELECT id, ssn FROM public.customers', [false, false]],
+    ['SELECT c.id, c.ssn AS tax FROM public.customers c JOIN public.a ON a.id = c.id', [false, false]],
+    ['SELECT id, upper(ssn) FROM public.customers', [false, true]],
+    ['SELECT id, ssn::varchar(4) FROM public.customers', [false, true]],
+    ["SELECT id, '######' || ssn FROM public.customers", [false, true]],
+    ['SELECT id, coalesce(ssn, name) FROM public.customers', [false, true]],
+    ['SELECT id, (SELECT ssn) FROM public.customers', [false, true]],
+    ['SELECT id, ssn FROM (SELECT id, ssn FROM public.customers) s', [true, true]],
+    ['SELECT id, ssn FROM public.customers UNION ALL SELECT id, x FROM public.a', [true, true]],
+    ['WITH w AS (SELECT id, ssn FROM public.customers) SELECT id, ssn FROM w', [true, true]],
+    ['SELECT c.id, ssn FROM public.customers c FULL JOIN public.users u USING (ssn)', [false, true]],
+    ['SELECT id, tax FROM public.customer_view', [false, false]],
+    ['SELECT id, mail FROM public.customer_view', [false, true]],
+    ['SELECT tax, id FROM public.deep_view', [false, false]],
+    ['SELECT id, other FROM public.unclear_view', [true, true]],
+    ['SELECT nothing that parses', [true, true]],
+  ])('%s', (definition, expected) => {
+    expect(computed(sampleRows().view('public.made', 'one two', definition, ['public.customers']), 'made')).toEqual(
+      expected,
+    );
+  });
+  test('tables: only what is generated', () => {
+    const sample = sampleRows();
+    sample.rows.generatedFrom.push({ relation: sample.oidOf('public.a'), column: 3, from: 2 });
+    expect(computed(sample, 'a')).toEqual([false, false, true]);
+    expect(computed(sample.view('public.over', 'y', 'SELECT y FROM public.a', ['public.a']), 'over')).toEqual([true]);
   });
 });
 
