@@ -1,5 +1,6 @@
 import { pbkdf2 } from 'node:crypto';
 import type net from 'node:net';
+import { promisify } from 'node:util';
 import type { Action, ActionDraft } from '../core/action.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Session } from '../core/session.ts';
@@ -9,7 +10,7 @@ import { Admission } from './admission.ts';
 import { hold } from './asking.ts';
 import { deliverCancel } from './cancels.ts';
 import { SessionEntries } from './entries.ts';
-import { type Destination, reasonOf } from './opening.ts';
+import { type Destination, reasonOf, TARGET_STALLED } from './opening.ts';
 import type { GatewayPorts, Listener } from './ports.ts';
 import { WireSocket } from './socket.ts';
 import { bindingOfClient, bindingOfUpstream, upstreamTlsOptions } from './tls.ts';
@@ -73,12 +74,15 @@ export class Connection {
     this.#conversation = listener.protocol.converse({
       limits: ports.limits,
       clientTls: listener.tls !== null,
-      cleartextAllowed: isLoopback(clientAddress) && listener.insecureLoopback,
+      cleartextAllowed: this.#client.fromLoopback && listener.insecureLoopback,
       listenerTarget: listener.target,
       random: ports.random,
       cellMask: ports.cellMask,
     });
-    const late = () => this.#refuseBytes('HANDSHAKE_TIMEOUT', 'the login took too long');
+    const late = () =>
+      this.#upstream === null
+        ? this.#refuseBytes('HANDSHAKE_TIMEOUT', 'the login took too long')
+        : this.#dispatch({ on: 'upstream-failed', reason: TARGET_STALLED });
     this.#deadline = setTimeout(late, ports.limits.handshake_ms);
   }
 
@@ -158,7 +162,10 @@ export class Connection {
         this.#startTls(effect.side, null);
         break;
       case 'derive':
-        this.#later(derive(effect.secret, effect.salt, effect.iterations), (key) => ({ on: 'derived', key }));
+        this.#later(derive(effect.secret, effect.salt, effect.iterations, 32, 'sha256'), (key) => ({
+          on: 'derived',
+          key,
+        }));
         break;
       case 'look-up':
         this.#later(this.#catalogue(), (catalogue) => ({ on: 'catalogue', catalogue }));
@@ -383,16 +390,7 @@ export class Connection {
   }
 }
 
-function derive(secret: string, salt: Uint8Array, iterations: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    pbkdf2(secret, salt, iterations, 32, 'sha256', (fault, key) => (fault === null ? resolve(key) : reject(fault)));
-  });
-}
-
-function isLoopback(address: string): boolean {
-  return address === 'unix' || address === '::1' || /^(::ffff:)?127\./.test(address);
-}
-
+const derive = promisify(pbkdf2);
 /** TLS ContentType handshake (RFC 8446 §5.1). */
 const TLS_HANDSHAKE = 0x16;
 /** How long a peer may take to read our last words. */

@@ -125,6 +125,10 @@ export function reasonOf(fault: unknown): Reason {
   };
 }
 
+export const TARGET_STALLED: Reason = reasonOf(
+  new GatewayError('TARGET_LOGIN', 'the target did not finish its login in time'),
+);
+
 /** Who is there, in the words of the target's own activity view; at most NAMEDATALEN - 1 bytes of ASCII. */
 function applicationName(session: Session): string {
   const name = session.principal.name.replace(/[^\x20-\x7e]/g, '?');

@@ -35,6 +35,10 @@ export class WireSocket {
     this.#events = events;
   }
 
+  get fromLoopback(): boolean {
+    return /^(unix$|::1$|(::ffff:)?127\.)/.test(this.remoteAddress);
+  }
+
   get unwrittenBytes(): number {
     return this.#socket.writableLength;
   }
