@@ -19,6 +19,8 @@ export interface WorldOptions {
   /** More SQL for the database, as its superuser. */
   readonly sql?: string;
   readonly target?: object;
+  /** More targets beside it. */
+  readonly targets?: readonly object[];
   readonly config?: Readonly<Record<string, object>>;
   readonly serviceAccounts?: readonly object[];
 }
@@ -73,6 +75,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         ],
         ...options.target,
       },
+      ...(options.targets ?? []),
     ],
     policies: {
       'world.cedar': POLICIES,
