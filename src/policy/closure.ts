@@ -68,21 +68,28 @@ export function principalClosure(principal: Principal, vocabulary: Vocabulary): 
   };
 }
 
-export function resourceClosure(resource: Resource, vocabulary: Vocabulary): Closure {
-  const entities: Entity[] = [];
-  const within = new Set<string>();
-  const shape: unknown[] = [];
-  for (let at: Resource | null = resource; at !== null; at = at.parent) {
-    const entity = resourceEntity(at);
-    entities.push(entity);
-    if (entities.length > DEPTH_MAX) throw incomplete(`the end of the parents of ${resource.id}`);
-    const keys = [entity.uid, ...entity.parents.filter(({ type }) => type === 'Label')].map(entityKey);
-    const named = keys.filter((key) => vocabulary.has(key));
-    for (const key of named) within.add(key);
-    shape.push([entity.uid.type, named.sort()]);
-  }
-  const uid = { type: resource.kind, id: resource.id };
-  return { key: JSON.stringify(shape), kind: resource.kind, uid, entities, within };
+/** `above` may know the closures of parents: columns share their tables. */
+export function resourceClosure(
+  resource: Resource,
+  vocabulary: Vocabulary,
+  above: (parent: Resource, depth: number) => Closure = (parent, depth) =>
+    resourceClosure(parent, vocabulary, above, depth),
+  depth = 1,
+): Closure {
+  if (depth > DEPTH_MAX) throw incomplete(`the end of the parents of ${resource.id}`);
+  const entity = resourceEntity(resource);
+  const keys = [entity.uid, ...entity.parents.filter(({ type }) => type === 'Label')].map(entityKey);
+  const named = keys.filter((key) => vocabulary.has(key)).sort();
+  const parent = resource.parent === null ? null : above(resource.parent, depth + 1);
+  const inherited = parent?.within ?? NOTHING;
+  return {
+    // Texts that are JSON, one behind the other: no two lists of parents give the same.
+    key: JSON.stringify([entity.uid.type, named]) + (parent?.key ?? ''),
+    kind: resource.kind,
+    uid: entity.uid,
+    entities: [entity, ...(parent?.entities ?? [])],
+    within: named.length === 0 ? inherited : new Set([...named, ...inherited]),
+  };
 }
 
 /** The control plane has one resource. */
@@ -163,5 +170,6 @@ const KINDS: Readonly<Record<Principal['kind'], PrincipalKind>> = {
   workload: 'Workload',
   agent: 'Agent',
 };
+const NOTHING: ReadonlySet<string> = new Set();
 /** Directories in directories are the deepest thing there is. */
 const DEPTH_MAX = 256;

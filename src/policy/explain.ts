@@ -28,6 +28,11 @@ export class Recorder implements Questioner {
     this.#questioner = questioner;
   }
 
+  /** Every step is shown. */
+  classOf(): null {
+    return null;
+  }
+
   ask(question: Question): Answer {
     const answer = this.#questioner.ask(question);
     const { principal, action, resource, without } = question;

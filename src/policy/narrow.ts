@@ -72,6 +72,10 @@ export class NarrowQuestioner implements Questioner {
       .reads;
   }
 
+  classOf(resource: Resource): number {
+    return this.#resource(resource).number;
+  }
+
   /** The number of a principal's class. */
   principalClass(principal: Principal): number {
     return this.#principal(principal).number;
@@ -113,10 +117,11 @@ export class NarrowQuestioner implements Questioner {
     return classed;
   }
 
-  #resource(resource: Resource): Classed {
+  #resource(resource: Resource, depth = 1): Classed {
     let classed = this.#resources.get(resource);
     if (classed === undefined) {
-      classed = this.#classed(resourceClosure(resource, this.#vocabulary));
+      const closure = resourceClosure(resource, this.#vocabulary, this.#above, depth);
+      classed = this.#classed(closure);
       this.#resources.set(resource, classed);
     }
     return classed;
@@ -133,6 +138,7 @@ export class NarrowQuestioner implements Questioner {
     return { closure, number };
   }
 
+  readonly #above = (parent: Resource, depth: number) => this.#resource(parent, depth).closure;
   #counted = 0;
 }
 

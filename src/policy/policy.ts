@@ -10,7 +10,7 @@ import type { Engine } from './engine.ts';
 import { type Explanation, Recorder } from './explain.ts';
 import { NarrowQuestioner } from './narrow.ts';
 import { decisionOf, differs, fingerprint, observedDecision, wouldHave } from './outcome.ts';
-import type { Circumstances, Questioner } from './question.ts';
+import { broken, type Circumstances, type Questioner } from './question.ts';
 import { brokenReason } from './reasons.ts';
 import type { PolicySet, Rule } from './rule.ts';
 import { type ActionShape, actionShape } from './schema.ts';
@@ -110,14 +110,17 @@ class CedarPolicy implements Policy {
       const who = this.#chain(action.principal);
       const opaque = this.#opaque(action);
       const kept = this.#fast ? this.#decisions.find(action.classification, who, action, given, opaque) : null;
-      if (kept !== null && this.#made < this.#untilRecheck) {
+      const many = action.classification.uses.length > USES_ASKED_ONE_BY_ONE_MAX;
+      if (kept !== null && (this.#made < this.#untilRecheck || many)) {
         this.#hits++;
         return kept;
       }
       const circumstances = { action, given, opaque };
+      if (!this.#fast && many) throw broken('more columns than can be asked about one by one');
       if (!this.#fast) return this.#settle(circumstances, this.#whole);
       const decision = kept ?? this.#settle(circumstances, this.#narrow);
-      if (this.#made >= this.#untilRecheck) return this.#recheck(decision, circumstances);
+      // The next one is made twice in its place: this one would take seconds.
+      if (this.#made >= this.#untilRecheck && !many) return this.#recheck(decision, circumstances);
       // A failure is answered, not remembered: the engine may be there again for the next one.
       if (decision.effect === 'deny' && decision.reason.code === 'POLICY_BROKEN') return decision;
       this.#decisions.keep(action.classification, who, circumstances, this.#dependence(circumstances), decision);
@@ -184,7 +187,8 @@ class CedarPolicy implements Policy {
   }
 
   explain(action: Action, given: Given): Explanation {
-    const recorder = new Recorder(this.#whole);
+    const many = action.classification.uses.length > USES_ASKED_ONE_BY_ONE_MAX;
+    const recorder = new Recorder(many ? this.#narrow : this.#whole);
     try {
       const decision = this.#settle({ action, given, opaque: this.#opaque(action) }, recorder);
       return { decision, steps: recorder.steps };
@@ -257,9 +261,12 @@ class CedarPolicy implements Policy {
   #dependence(circumstances: Circumstances & { action: Action }): Dependence {
     const { action, opaque } = circumstances;
     const reads = new Set<string>();
+    const added = new Set<string>();
     const add = (name: string, resource: Resource): void => {
       const shape = actionShape(name);
-      if (shape === undefined) return;
+      const one = `${name} ${this.#narrow.classOf(resource)}`;
+      if (shape === undefined || added.has(one)) return;
+      added.add(one);
       for (const link of delegationChain(action.principal)) {
         for (const read of this.#narrow.reads(link, shape, resource)) reads.add(read);
       }
@@ -343,6 +350,8 @@ function messageOf(error: unknown): string {
 }
 
 const RECHECK_EACH = 1_000;
+/** Statistics use every column of a database. */
+const USES_ASKED_ONE_BY_ONE_MAX = 1_000;
 const DEFAULTS: PolicyOptions = {
   limits: LIMITS,
   epoch: 1,

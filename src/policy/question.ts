@@ -44,6 +44,8 @@ export interface Answer {
 /** Throws `POLICY_BROKEN` where there is no answer; whoever asks makes it a refusal. */
 export interface Questioner {
   ask(question: Question): Answer;
+  /** Resources of one number get the same answers to the same questions; `null`: that is not known here. */
+  classOf(resource: Resource): number | null;
 }
 
 export function broken(what: string): GatewayError {

@@ -41,14 +41,17 @@ export function notPermitted(question: Question): Reason {
 
 /** A column that is masked was used for more than being shown. `decided` is what refused `compare` or `assign`. */
 export function maskedUse(question: Question, masked: Rule | null, decided: Rule | null): Reason {
-  const { resource, action, comparison } = question;
+  const { resource, action, comparison, circumstances } = question;
+  const findings = circumstances.action?.classification.findings ?? [];
+  // Statistics and the like use columns that the statement does not name.
+  const because = findings.length === 0 ? '' : ` (${findings.join('; ')})`;
   const id = resource?.id ?? '';
   const use =
     action.name === 'assign' ? 'may not be written or copied' : `may not be used in a ${comparison ?? 'comparison'}`;
   return {
     code: 'POLICY_MASKED',
     rule: decided?.id ?? masked?.id ?? null,
-    why: decided?.message ?? `column ${id} is not shown to you in clear, so it ${use}`,
+    why: decided?.message ?? `column ${id} is not shown to you in clear, so it ${use}${because}`,
     hint:
       decided?.hint ??
       (action.name === 'assign'

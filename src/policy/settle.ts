@@ -97,6 +97,12 @@ export function touchesOf(action: Action, opaque: boolean): readonly Touched[] {
   return [...touches, { action: asked, resource: root(first.resource) }];
 }
 
+/** What one principal was found to see and do, by classes of columns; who may not is denied at once. */
+interface Known {
+  readonly sights: Map<number, Sight>;
+  readonly judged: Set<string>;
+}
+
 /** One evaluation with one row limit. */
 class Pass {
   readonly #action: Action;
@@ -130,9 +136,9 @@ class Pass {
         const denied = this.#judge(this.#question(link, touch.action, touch.resource, null), null);
         if (denied !== null) return denied;
       }
+      const known: Known = { sights: new Map(), judged: new Set() };
       for (const use of this.#action.classification.uses) {
-        const comparison = use.use === 'compare' ? use.comparison : null;
-        const denied = this.#judgeUse(link, use.use, use.column, comparison);
+        const denied = this.#judgeUse(link, use, known);
         if (denied !== null) return denied;
       }
     }
@@ -171,13 +177,13 @@ class Pass {
     return null;
   }
 
-  #judgeUse(
-    link: Principal,
-    use: ColumnUse['use'],
-    column: Resource,
-    comparison: Comparison | null,
-  ): (Settled & { effect: 'deny' }) | null {
-    const seen = sight(link, column, this.#circumstances, this.#questioner, this.#observed);
+  #judgeUse(link: Principal, { use, column, ...more }: ColumnUse, known: Known): (Settled & { effect: 'deny' }) | null {
+    const comparison = 'comparison' in more ? more.comparison : null;
+    const number = this.#questioner.classOf(column);
+    const seen =
+      (number === null ? undefined : known.sights.get(number)) ??
+      sight(link, column, this.#circumstances, this.#questioner, this.#observed);
+    if (number !== null) known.sights.set(number, seen);
     if (use === 'mention') {
       // Nothing is shown, so nothing is asked for or refused: what may not be seen at this moment is kept out of messages.
       if (seen.sees !== 'clear') this.#mask(column, seen);
@@ -200,7 +206,10 @@ class Pass {
       return { effect: 'deny', rules, reason: hidden(column, best.rules[0] ?? null) };
     }
     this.#mask(column, best);
-    if (use === 'reveal') return null;
+    const question = `${use} ${comparison} ${number}`;
+    // A statement may use thousands of columns that are the same to every rule.
+    if (use === 'reveal' || known.judged.has(question)) return null;
+    if (number !== null) known.judged.add(question);
     return this.#judge(this.#question(link, use, column, comparison), best);
   }
 

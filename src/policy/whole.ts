@@ -21,6 +21,10 @@ export class WholeQuestioner implements Questioner {
     this.#options = options;
   }
 
+  classOf(): null {
+    return null;
+  }
+
   ask(question: Question): Answer {
     const { action } = question;
     const principal = principalClosure(question.principal, WHOLE_VOCABULARY);

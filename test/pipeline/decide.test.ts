@@ -173,11 +173,13 @@ describe('a clearance', () => {
 describe('values of labelled columns', () => {
   const ssn = { kind: 'Column', id: 'crm/public.customers.ssn', labels: ['pii'], parent: null } as const;
   const compares = classification('read', { uses: [{ use: 'compare', column: ssn, comparison: 'lookup' }] });
+  const mentions = classification('write', { uses: [{ use: 'mention', column: ssn }] });
   const reveals = classification('read', { uses: [{ use: 'reveal', column: ssn }] });
 
   test.each([
     ['compared', compares, "select 1 where ssn = ''"],
     ['only shown', reveals, undefined],
+    ['only mentioned', mentions, undefined],
   ])('that are %s are shown without literals only where they may be such values', (_, understood, shown) => {
     const { pipeline, log } = house({ policy: () => DENY });
     pipeline.decide(action("select 1 where ssn = '123-45-6789'", { classification: understood }));

@@ -137,7 +137,7 @@ function randomAction(pick: Pick, made: ReturnType<typeof randomWorld>): Action 
   });
   const uses = Array.from({ length: pick([0, 0, 1, 3]) }, (): ColumnUse => {
     const column: Resource = pick(made.columns);
-    const use = pick(['reveal', 'compare', 'assign'] as const);
+    const use = pick(['reveal', 'compare', 'assign', 'mention'] as const);
     return use === 'compare' ? { use, column, comparison: pick<Comparison>(['lookup', 'range']) } : { use, column };
   });
   const clarity = pick(['parsed', 'parsed', 'opaque'] as const);
