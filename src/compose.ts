@@ -19,6 +19,7 @@ import { Ports } from './compose/listeners.ts';
 import { mayWrite } from './compose/may-write.ts';
 import { loadPolicySet } from './compose/policies.ts';
 import { identityTls } from './compose/tls.ts';
+import { versionsOf } from './compose/versions.ts';
 import type { Config } from './config/config.ts';
 import { configInvalid, loadConfig } from './config/load.ts';
 import { describeProblem } from './config/problem.ts';
@@ -178,6 +179,7 @@ async function start(
     approval,
     record: timed,
     display: (action) => protocol.display(action),
+    versions: (actions) => versionsOf(actions, current, config.limits),
     withoutLiterals: (text) => withoutLiterals(text),
     now,
     onFault: (fault) => log.error({ err: fault }, 'a decision failed and was a refusal'),

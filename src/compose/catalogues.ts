@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createCatalogueReader } from '../adapters/catalogue-postgres/reader.ts';
+import { type CatalogueConnection, createCatalogueReader } from '../adapters/catalogue-postgres/reader.ts';
 import type { Limits } from '../core/limits.ts';
 import type { SnapshotReader } from '../gateway/catalogues.ts';
 import { dialDirect } from '../gateway/dial.ts';
@@ -24,14 +24,7 @@ export function catalogueReaders(
         const target = targets.get(name);
         const line = config.targets.find((one) => one.name === name);
         if (target === undefined || line === undefined) throw new Error(`there is no target ${name} any more`);
-        const rows = await createCatalogueReader({
-          user: target.catalogue.user,
-          password: await target.catalogue.password(),
-          database,
-          connect: () => connect(target, limits.dial_ms),
-          connect_ms: limits.dial_ms,
-          statement_ms: limits.catalogue_read_ms,
-        }).read();
+        const rows = await createCatalogueReader(await catalogueConnection(target, database, limits)).read();
         const resource = databaseResource(target, database);
         const digest = createHash('sha256')
           .update(JSON.stringify([rows, line.classify, resource]))
@@ -49,6 +42,22 @@ export function catalogueReaders(
         return snapshot.catalogue;
       },
     };
+  };
+}
+
+/** How the gateway itself connects to a target: as its `catalog_credential`, which reads pg_catalog and no data. */
+export async function catalogueConnection(
+  target: Target,
+  database: string,
+  limits: Limits,
+): Promise<CatalogueConnection> {
+  return {
+    user: target.catalogue.user,
+    password: await target.catalogue.password(),
+    database,
+    connect: () => connect(target, limits.dial_ms),
+    connect_ms: limits.dial_ms,
+    statement_ms: limits.catalogue_read_ms,
   };
 }
 

@@ -105,7 +105,6 @@ export class Admission {
       filed: (request) => {
         stop = hold(this.#ports, request, (told) => this.#lobby.dispatch({ on: 'held', keys: [], hold: told }));
       },
-      refresh: () => Promise.resolve([action]),
     });
     stop();
     return settled ?? verdict;

@@ -222,7 +222,6 @@ export class Connection {
       filed: (request) => {
         stop = hold(this.#ports, request, (told) => this.#dispatch({ on: 'held', keys, hold: told }));
       },
-      refresh: () => this.#catalogue().then(() => actions),
     });
     stop();
     this.#ports.count.held((this.#ports.now() - since) / 1_000);

@@ -16,6 +16,8 @@ export interface PipelineRooms {
   readonly record: RecordStage;
   /** What an approver sees of an action. */
   display(action: Action): string;
+  /** A text for each object the actions resolve to, which differs once its definition does. Read from the target itself. */
+  versions(actions: readonly Action[]): Promise<readonly string[]>;
   /** The text with its literals taken out; `null` where nobody can tell them apart. */
   withoutLiterals(text: Uint8Array): string | null;
   now(): EpochMs;
@@ -46,11 +48,11 @@ export function createPipeline(rooms: PipelineRooms): Pipeline {
 
   async function ask(actions: readonly Action[], options: AskOptions): Promise<readonly Verdict[]> {
     try {
-      const question = questionOf(rooms, actions, options.inTransaction);
+      const question = await questionOf(rooms, actions, options.inTransaction);
       // Between the verdict `ask` and now the policy may have changed, so that nobody need be asked any more.
       if (question.cures.length === 0) return await Promise.all(actions.map((action) => decide(action)));
-      const answer = await rooms.approval.ask(question, options.signal, options.filed, async () =>
-        questionOf(rooms, await options.refresh(), options.inTransaction),
+      const answer = await rooms.approval.ask(question, options.signal, options.filed, () =>
+        questionOf(rooms, actions, options.inTransaction),
       );
       return await settle(rooms, actions, question, answer);
     } catch (fault) {
@@ -87,7 +89,7 @@ async function settle(
   return verdicts;
 }
 
-function questionOf(rooms: PipelineRooms, actions: readonly Action[], inTransaction: boolean): Question {
+async function questionOf(rooms: PipelineRooms, actions: readonly Action[], inTransaction: boolean): Promise<Question> {
   const cures = new Map<RuleId, Cure & { kind: 'approval' }>();
   const versions = new Set<string>();
   for (const action of actions) {
@@ -96,6 +98,7 @@ function questionOf(rooms: PipelineRooms, actions: readonly Action[], inTransact
     if (decision.effect === 'allow') continue;
     for (const cure of decision.cures) if (cure.kind === 'approval') cures.set(cure.rule, cure);
   }
+  if (cures.size > 0) for (const version of await rooms.versions(actions)) versions.add(version);
   for (const rule of cures.keys()) versions.add(`rule ${rule} ${rooms.policy.ruleDigest(rule) ?? 'gone'}`);
   return {
     actions,

@@ -17,6 +17,4 @@ export interface AskOptions {
   readonly inTransaction: boolean;
   readonly signal: AbortSignal;
   readonly filed: (request: RequestView) => void;
-  /** What the actions resolve to now (`Action.state` and catalogue versions), asked again just before release. */
-  readonly refresh: () => Promise<readonly Action[]>;
 }

@@ -146,6 +146,32 @@ describe('a held statement', () => {
     expect((await ann.query('rollback')).at(-1)).toMatchObject({ status: 'I' });
   });
 
+  test('is refused when what it resolves to was changed after it was looked at, and only then', async () => {
+    const admin = await world.server.client('crm');
+    try {
+      ann.send({ type: 'query', text: Buffer.from(WRITE) });
+      const first = await onlyPending();
+      await admin.query('create table unrelated (i int)');
+      await decide(dan, first.id, 'approve');
+      expect(types(await ann.until('ready-for-query'))).toContain('command-complete');
+
+      world.tap.reset();
+      ann.send({ type: 'query', text: Buffer.from(WRITE) });
+      const second = await onlyPending();
+      await admin.query(`create function spy() returns trigger language plpgsql as 'begin return new; end';
+        create trigger spy before update on customers for each row execute function spy()`);
+      await decide(dan, second.id, 'approve');
+      const answer = await ann.until('ready-for-query');
+      expect(answer.find(({ type }) => type === 'error')).toMatchObject({
+        fields: { C: '42501', D: expect.stringContaining('APPROVAL_CHANGED') },
+      });
+      expect(texts()).not.toContain(WRITE);
+    } finally {
+      await admin.query('drop table if exists unrelated; drop function if exists spy cascade');
+      await admin.end();
+    }
+  });
+
   test('is a refusal after the gateway was killed and started again', async () => {
     ann.send({ type: 'query', text: Buffer.from(WRITE) });
     const { id } = await onlyPending();

@@ -69,6 +69,7 @@ function house(options: {
     approval,
     record,
     display: (asked) => Buffer.from(asked.text).toString(),
+    versions: async () => ['relation public.t 7'],
     withoutLiterals: (text) =>
       Buffer.from(text)
         .toString()
@@ -81,7 +82,6 @@ function house(options: {
       inTransaction: false,
       signal: new AbortController().signal,
       filed: () => {},
-      refresh: async () => actions,
     });
   return { pipeline, log, faults, questions, ask };
 }
@@ -258,7 +258,7 @@ describe('people', () => {
     expect(questions[0]).toMatchObject({
       cures: [APPROVAL],
       displays: ['update t'],
-      versions: ['rule prod-writes digest of prod-writes'],
+      versions: ['relation public.t 7', 'rule prod-writes digest of prod-writes'],
     });
   });
 

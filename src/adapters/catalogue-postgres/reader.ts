@@ -17,10 +17,14 @@ export interface CatalogueConnection {
 
 /** Reads the catalogue over a connection of its own, in one read-only snapshot, and closes it. */
 export function createCatalogueReader(connection: CatalogueConnection): CatalogueReader {
-  return { read: () => read(connection) };
+  return { read: () => withCatalogue(connection, readRows) };
 }
 
-async function read(connection: CatalogueConnection): Promise<CatalogueRows> {
+/** Runs `work` on a connection of its own, with its deadlines, and closes it. */
+export async function withCatalogue<Result>(
+  connection: CatalogueConnection,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
   const { connect_ms, statement_ms } = connection;
   let client: pg.Client | null = null;
   try {
@@ -39,7 +43,7 @@ async function read(connection: CatalogueConnection): Promise<CatalogueRows> {
     // A connection lost between queries would otherwise be an uncaught event; the query that follows reports it.
     client.on('error', () => {});
     await client.connect();
-    return await readRows(client);
+    return await work(client);
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     const why = error instanceof Error ? error.message : String(error);
