@@ -50,6 +50,10 @@ export class CopyIn {
         this.out.relay(frame.buffer, frame.start, frame.end);
         return;
       case COPY_DONE:
+        // It has no body (manual, "Message Formats"); one that has is passed on without it, as the server would read it.
+        this.out.relay(DONE);
+        this.end();
+        return;
       case COPY_FAIL:
         this.out.relay(frame.buffer, frame.start, frame.end);
         this.end();
@@ -67,3 +71,5 @@ export class CopyIn {
     }
   }
 }
+
+const DONE = encodeFrontend({ type: 'copy-done' });

@@ -6,7 +6,7 @@ import type { Classifier } from '../sql/statement.ts';
 import { Actions, isParticular, takesData } from './actions.ts';
 import type { AnswersHost } from './answers-host.ts';
 import { encodeBackend } from './codec-backend.ts';
-import { decodeFrontend } from './codec-frontend.ts';
+import { decodeFrontend, encodeFrontend } from './codec-frontend.ts';
 import { CopyIn } from './copying.ts';
 import { Deciding } from './deciding.ts';
 import { HEADER_BYTES } from './frames.ts';
@@ -199,7 +199,7 @@ export class Dialogue implements AnswersHost {
   private message(frame: ClientFrame): void {
     const { tag } = frame;
     if (tag === TERMINATE) {
-      this.terminate(frame);
+      this.terminate();
       return;
     }
     if (this.copyIn.takes(frame)) return;
@@ -305,14 +305,14 @@ export class Dialogue implements AnswersHost {
   }
 
   /** The server would answer what came before first, and so is it recorded. */
-  private terminate(frame: ClientFrame): void {
+  private terminate(): void {
     const { out } = this.parts;
     if (this.answers.ledger.length > 0 && this.copyIn.work === null) {
       this.sender.flushOurselves();
-      this.gate.close({ for: 'answers', resume: () => this.terminate(frame) });
+      this.gate.close({ for: 'answers', resume: () => this.terminate() });
       return;
     }
-    if (!this.copyIn.cut) out.relay(frame.buffer, frame.start, frame.end);
+    if (!this.copyIn.cut) out.relay(encodeFrontend({ type: 'terminate' }));
     out.close({ do: 'close', why: 'the client ended the session', code: null });
   }
 

@@ -104,3 +104,14 @@ test('copy messages outside a COPY are dropped in silence, as the server does', 
     .asks({ do: 'reply' })
     .end();
 });
+
+test.each([
+  ['between statements', 'X'],
+  ['during a COPY FROM STDIN', 'X'],
+  ['during a COPY FROM STDIN', 'c'],
+])('a body that %s a %s must not have does not reach the target', (name, letter) => {
+  const conversation = STATES[name]?.();
+  const effects = toTarget(conversation?.handle(frame(letter.charCodeAt(0), Buffer.from('hidden'))) ?? []);
+  const bytes = effects.flatMap((effect) => ('bytes' in effect ? [...effect.bytes] : []));
+  expect(Buffer.from(bytes).toString('latin1')).toBe(`${letter}\0\0\0\x04`);
+});
