@@ -8,17 +8,8 @@ import type { FrontendMessage } from '../../src/protocols/postgres/messages.ts';
 import { encodeStartup } from '../../src/protocols/postgres/startup.ts';
 import { startWorld, type World } from '../e2e/world.ts';
 import { RawClient, startup } from '../servers/raw-client.ts';
-import {
-  errorIn,
-  expectUnseen,
-  pause,
-  refusedAction,
-  refusedBytes,
-  rowsIn,
-  seeded,
-  tagged,
-  typesOf,
-} from './attack.ts';
+import { errorIn, expectUnseen, pause, refusedAction, refusedBytes, rowsIn, tagged, typesOf } from './attack.ts';
+import { seeded } from './seeded.ts';
 
 /** Lengths that lie, messages cut anywhere, many at once: what is one message here is one message there, in bounded memory. */
 let world: World;

@@ -5,8 +5,9 @@ import { encodeBackend } from '../../src/protocols/postgres/codec-backend.ts';
 import { encodeStartup } from '../../src/protocols/postgres/startup.ts';
 import { startWorld, type World } from '../e2e/world.ts';
 import { RawClient, ServerRefused, startup } from '../servers/raw-client.ts';
-import { pause, refusedBytes, rowsIn, seeded, tagged } from './attack.ts';
+import { pause, refusedBytes, rowsIn, tagged } from './attack.ts';
 import { type MaliciousTarget, startMaliciousTarget, type Tamper } from './malicious-target.ts';
+import { seeded } from './seeded.ts';
 
 /** Malformed words from either side: a client that attacks the gateway, and a target that has been taken over. */
 let world: World;
