@@ -156,8 +156,11 @@ export class Analysis implements Walk {
   }
 
   private transaction(part: StatementPart, fields: Fields): StatementPart {
-    const transaction = TRANSACTION[text(fields.kind) ?? ''] ?? null;
-    this.tally.touchTarget(options(listOf(fields.options)) ? 'sql.read' : 'sql.administer');
+    const kind = text(fields.kind) ?? '';
+    const transaction = TRANSACTION[kind] ?? null;
+    // A prepared transaction outlives its session with all its locks, and anybody's can be ended.
+    const harmless = options(listOf(fields.options)) && !TWO_PHASE.has(kind);
+    this.tally.touchTarget(harmless ? 'sql.read' : 'sql.administer');
     if (transaction === 'begin' || transaction === 'savepoint' || transaction === 'release')
       return { ...part, transaction };
     // SET is undone by a roll-back, SET LOCAL by any end. A plain COMMIT changes nothing that was not announced by the SET
@@ -201,6 +204,10 @@ export class Analysis implements Walk {
     argumentsOf(this, listOf(fields.params));
     if (known === null) this.tally.opaque(`${name} is not known`);
     else if (executes || fields.ismove !== true) this.tally.absorb(known);
+    // What a cursor puts out may be anything that its query looks at.
+    if (!executes)
+      for (const { use, column } of known?.classification.uses ?? [])
+        if (use !== 'mention') this.tally.computedFrom.add(column.id);
     return executes ? { ...part, executes: name } : { ...part, fetches: name };
   }
 
@@ -262,6 +269,11 @@ export const EMPTY_PART: StatementPart = {
   inner: null,
 };
 
+const TWO_PHASE: ReadonlySet<string> = new Set([
+  'TRANS_STMT_PREPARE',
+  'TRANS_STMT_COMMIT_PREPARED',
+  'TRANS_STMT_ROLLBACK_PREPARED',
+]);
 const TRANSACTION: Readonly<Record<string, NonNullable<StatementPart['transaction']>>> = {
   TRANS_STMT_BEGIN: 'begin',
   TRANS_STMT_START: 'begin',

@@ -1,4 +1,5 @@
 import type { PolicyAction } from '../../core/action.ts';
+import { dataDefinition, tablesOf } from './data-definitions.ts';
 import { typeName } from './expressions.ts';
 import { relationName } from './from.ts';
 import { touchFunction } from './functions.ts';
@@ -29,6 +30,7 @@ export function definition(walk: Walk, node: Opened, source: string, limits: Par
   const before = walk.tally.touches.size;
   subject(walk, node, action, source, limits);
   const scope = tableScope(walk, fields);
+  dataDefinition(walk, node, scope);
   for (const child of childrenBut(node)) scan(walk, child, scope, action);
   const touched = walk.tally.touches.size > before;
   if (!touched || action === 'sql.administer') walk.tally.touchTarget(action);
@@ -195,7 +197,7 @@ function scan(walk: Walk, { type, fields }: Opened, scope: Scope, action: Policy
         walk.query({ type, fields }, null, null, 'assign');
         return;
       default:
-        break;
+        dataDefinition(walk, { type, fields }, scope);
     }
     for (const child of children(type, fields)) scan(walk, child, scope, action);
   });
@@ -204,8 +206,7 @@ function scan(walk: Walk, { type, fields }: Opened, scope: Scope, action: Policy
 /** Columns of the table that is defined or changed. */
 function tableScope(walk: Walk, fields: Fields): Scope {
   const scope = newScope(null, null);
-  const range = fieldsOf(fields.relation ?? fields.table);
-  if (range !== null) scope.items.push(itemOf(walk, range, null));
+  for (const range of tablesOf(fields)) scope.items.push(itemOf(walk, range, null));
   scope.items.push(outputItem({ columns: [], open: true }, null, []));
   return scope;
 }

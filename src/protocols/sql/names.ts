@@ -1,6 +1,6 @@
 import type { PolicyAction } from '../../core/action.ts';
 import { UNCLASSIFIED } from '../../core/resource.ts';
-import type { Catalogue, Relation, SqlFunction } from './catalogue.ts';
+import type { Catalogue, Relation, SqlFunction, SqlType } from './catalogue.ts';
 import { memberId, newTable, schemaResource, unknownMember } from './identifiers.ts';
 import { mentioned } from './mentioned.ts';
 import { SENSITIVE_CATALOG } from './sensitive.ts';
@@ -144,15 +144,17 @@ export class Names {
 
   /** Whether the name is a type. What a cast to it calls is touched. */
   type(parts: readonly string[]): boolean {
+    const type = this.findType(parts);
+    if (type !== null && type.schema !== CATALOG_SCHEMA) this.runs(type.functions);
+    return type !== null;
+  }
+
+  findType(parts: readonly string[]): SqlType | null {
     const name = parts.at(-1) ?? '';
     const schema = parts.at(-2);
-    const type =
-      schema === undefined
-        ? this.first(name, (each) => this.catalogue.type(each, name))
-        : this.catalogue.type(schema, name);
-    if (type === null) return false;
-    if (type.schema !== CATALOG_SCHEMA) this.runs(type.functions);
-    return true;
+    return schema === undefined
+      ? this.first(name, (each) => this.catalogue.type(each, name))
+      : this.catalogue.type(schema, name);
   }
 
   /** These functions run, called by nothing that stands in the text. */

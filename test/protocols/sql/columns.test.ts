@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadParser } from '../../../src/protocols/sql/parser.ts';
+import { createSnapshot } from '../../../src/protocols/sql/snapshot.ts';
 import type { Statement } from '../../../src/protocols/sql/statement.ts';
-import { type Understanding, understanding, uses } from './sample.ts';
+import { sampleRows, TARGET, type Understanding, understanding, uses } from './sample.ts';
 
 let sql: Understanding;
 beforeAll(async () => {
@@ -244,6 +245,58 @@ describe('what EXISTS puts out decides nothing, unless rows are compared with on
   });
   test('an outer column alone is not compared', () => {
     expect(ssn('SELECT id FROM customers c WHERE EXISTS (SELECT c.ssn FROM a WHERE a.id = c.id)')).toEqual([]);
+  });
+});
+
+describe('a definition that copies it, or succeeds or fails by it, writes from it (M4, M5)', () => {
+  test.each([
+    'CREATE TRIGGER x AFTER UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION trg()',
+    'CREATE TRIGGER x INSTEAD OF UPDATE ON customer_view FOR EACH ROW EXECUTE FUNCTION trg()',
+    'CREATE INDEX ON customers (ssn)',
+    'CREATE UNIQUE INDEX ON customers (id) INCLUDE (ssn)',
+    'CREATE UNIQUE INDEX ON customers (id) WHERE ssn > $$5$$',
+    'CREATE INDEX ON customers (lower(ssn))',
+    'CREATE STATISTICS s ON ssn, name FROM customers',
+    "CREATE STATISTICS s ON (ssn || 'x') FROM customers",
+    'ALTER TABLE customers ADD UNIQUE (ssn)',
+    'ALTER TABLE customers ADD PRIMARY KEY (id, ssn)',
+    'ALTER TABLE customers ADD FOREIGN KEY (ssn) REFERENCES a (x)',
+    'ALTER TABLE customers ADD EXCLUDE USING gist (ssn WITH =)',
+    "ALTER TABLE customers ADD CHECK (ssn > '5')",
+    'ALTER TABLE customers VALIDATE CONSTRAINT c',
+    'ALTER TABLE customers ALTER ssn TYPE int USING id',
+    'ALTER TABLE customers ALTER ssn SET NOT NULL',
+    'ALTER TABLE a ADD FOREIGN KEY (x) REFERENCES customers (ssn)',
+    'CREATE TABLE fresh (guess text REFERENCES customers (ssn))',
+    "ALTER TABLE events ATTACH PARTITION customers FOR VALUES FROM ('a') TO ('b')",
+    'ALTER TABLE customers INHERIT a',
+    'ALTER TABLE customers ADD copy text GENERATED ALWAYS AS (ssn) STORED',
+  ])('%s', (text) => {
+    expect(ssn(text)).toContain('assign');
+  });
+  test.each([
+    'CREATE INDEX ON customers (name)',
+    'ALTER TABLE customers ADD fresh int',
+    'ALTER TABLE customers DROP note',
+    "ALTER TABLE customers ALTER name SET DEFAULT 'x'",
+    'ALTER TABLE customers ALTER name TYPE varchar(40)',
+    'CREATE TABLE fresh (id int PRIMARY KEY, ssn text UNIQUE)',
+  ])('what looks at something else does not: %s', (text) => {
+    expect(ssn(text).filter((use) => use !== 'mention')).toEqual([]);
+  });
+  test('a check of a domain is made on every column of that type', () => {
+    const sample = sampleRows();
+    const domain = sample.rows.types.find((type) => type.name === 'checked');
+    const ssnRow = sample.rows.columns.findIndex(
+      (row) => row.relation === sample.oidOf('public.customers') && row.name === 'ssn',
+    );
+    const row = sample.rows.columns[ssnRow];
+    if (row === undefined || domain === undefined) throw new Error('the sample has changed');
+    sample.rows.columns[ssnRow] = { ...row, type: domain.oid };
+    const { catalogue } = createSnapshot({ rows: sample.rows, version: 1, target: TARGET, classify: [] });
+    const text = Buffer.from("ALTER DOMAIN checked ADD CHECK (VALUE > '5')");
+    const context = { ...sql.context, catalogue };
+    expect(uses(sql.classifier.statement(text, context))).toContain('assign customers.ssn');
   });
 });
 
