@@ -48,7 +48,8 @@ export async function deliverCancel(
       socket.once('error', () => socket.destroy());
       socket.once('close', () => resolve());
       socket.resume();
-      socket.end(cancel.bytes);
+      // As libpq does: say it and wait for the target to hang up. A half-closed connection may be closed by what lies between.
+      socket.write(cancel.bytes);
     });
   } finally {
     clearTimeout(timer);

@@ -339,10 +339,8 @@ export class Connection {
       this.#toClient.length = 0;
     }
     // A write that did not finish at once still points into what was read.
-    if (this.#client.unwrittenBytes > 0 || (upstream !== null && upstream.unwrittenBytes > 0)) {
-      this.#client.retain();
-      upstream?.retain();
-    }
+    const isWritten = this.#client.unwrittenBytes === 0 && (upstream === null || upstream.unwrittenBytes === 0);
+    for (const socket of [this.#client, upstream]) isWritten ? socket?.release() : socket?.retain();
     this.#readClient();
   }
 

