@@ -37,6 +37,11 @@ for (const project of ['unit', 'e2e']) {
   if (status !== 0 && (counts === null || counts.numFailedTests === 0)) failed += 1;
 }
 
+// A minute of coverage-guided fuzzing, each target its share; longer: npm run fuzz.
+const fuzzed = spawnSync('node', [join(root, 'scripts', 'fuzz.mjs'), '--seconds', '12'], { cwd: root, stdio: 'inherit' });
+if (fuzzed.status === 0) passed += 1;
+else failed += 1;
+
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
 
