@@ -23,6 +23,42 @@ export function splitBundle(bytes: Buffer, entries_max = TILE_WIDTH): Bundle {
   return { entries, rest: bytes.length - offset };
 }
 
+/** Puts entries into a bundle, each with its length in front. */
+export class BundleWriter {
+  #bytes: Buffer;
+  #length: number;
+
+  constructor(begun: Buffer) {
+    this.#bytes = Buffer.allocUnsafe(Math.max(2 * begun.length, BUNDLE_BYTES_USUAL));
+    this.#length = begun.copy(this.#bytes);
+  }
+
+  /** Adds the entry that lies in `from` at `start` up to `end`. */
+  add(from: Buffer, start: number, end: number): void {
+    const next = this.#length + 2 + end - start;
+    if (next > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * next);
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    this.#bytes.writeUInt16BE(end - start, this.#length);
+    from.copy(this.#bytes, this.#length + 2, start, end);
+    this.#length = next;
+  }
+
+  /** A copy of what there is. */
+  bytes(): Buffer {
+    return Buffer.from(this.#bytes.subarray(0, this.#length));
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+}
+
+/** 256 entries of a kilobyte. */
+const BUNDLE_BYTES_USUAL = 256 * 1024;
+
 export interface TileBytes {
   readonly bytes: Buffer;
   readonly tile: Tile;

@@ -59,15 +59,22 @@ export function scanFrame(bytes: Buffer, offset: number): Scan {
   };
 }
 
-/** The frame of a session's file: the stored part as it was journalled. */
-export function storedFrame(index: number, encrypted: boolean, stored: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + stored.length);
-  frame.set(stored, HEADER_BYTES);
-  finish(frame, 0, frame.length, index, encrypted, stored.length);
-  return frame;
+/**
+ * Copies a journalled frame from `start` to where its entry begins, which makes the frame of a session's file: only the
+ * length and the checksum differ. Returns where it ends.
+ */
+export function copyStored(journalled: Buffer, start: number, leafAt: number, into: Buffer, at: number): number {
+  const end = at + journalled.copy(into, at, start, leafAt);
+  into.writeUInt32BE(end - at, at);
+  into.writeUInt32BE(crc32(into.subarray(at + CHECKED_FROM, end)), at + CHECKSUM_AT);
+  return end;
 }
 
-/** Bytes of a slab that hold one frame. They are not written again as long as anybody may read them. */
+export function indexOf(frames: Buffer, start: number): number {
+  return frames.readUIntBE(start + INDEX_AT, INDEX_BYTES);
+}
+
+/** Bytes of a slab that hold one frame. They are not written again until the slab is recycled. */
 export interface Written {
   readonly slab: Buffer;
   readonly offset: number;
@@ -76,16 +83,12 @@ export interface Written {
   readonly leafAt: number;
 }
 
-/** The input of the leaf's hash. A view is made when it is needed, not when the entry is written. */
-export function leafOf({ slab, offset, length, leafAt }: Written): Buffer {
-  return slab.subarray(leafAt, offset + length);
-}
-
 /** Builds frames in large buffers, so that an entry costs no buffer of its own. */
 export class FrameWriter {
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slab: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
   #offset = 0;
-  #random = Buffer.alloc(RANDOM_BLOCK_BYTES);
+  readonly #free: Buffer[] = [];
+  readonly #random = Buffer.alloc(RANDOM_BLOCK_BYTES);
   #randomOffset = RANDOM_BLOCK_BYTES;
 
   /**
@@ -128,9 +131,15 @@ export class FrameWriter {
     return { slab, offset, length: end - offset, leafAt: storedEnd };
   }
 
+  /** Takes a slab back that nobody reads any more: memory that has been used is cheaper than new memory. */
+  recycle(slab: Buffer): void {
+    if (slab.length === SLAB_BYTES && this.#free.length < SLABS_FREE_MAX) this.#free.push(slab);
+  }
+
   #room(bytes: number): Buffer {
     if (this.#offset + bytes > this.#slab.length) {
-      this.#slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+      this.#slab =
+        bytes > SLAB_BYTES ? Buffer.allocUnsafeSlow(bytes) : (this.#free.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES));
       this.#offset = 0;
     }
     return this.#slab;
@@ -166,10 +175,11 @@ const CHECKSUM_AT = 4;
 const CHECKED_FROM = 8;
 const INDEX_AT = 8;
 const INDEX_BYTES = 6;
-const ENCRYPTED_AT = 14;
+export const ENCRYPTED_AT = 14;
 const STORED_AT = 16;
 const COMMITMENT_LENGTH = 64;
 /** Nonce and tag of AES-256-GCM. */
 const CIPHER_BYTES = 28;
 const SLAB_BYTES = 1024 * 1024;
+const SLABS_FREE_MAX = 16;
 const RANDOM_BLOCK_BYTES = 16 * 1024;

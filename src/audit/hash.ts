@@ -11,9 +11,9 @@ export function sha256(bytes: Uint8Array): Buffer {
   return Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
 }
 
-/** `leaf` is the entry with the 0x00 already in front of it, as the journal keeps it: nothing is copied. */
-export function leafHashOf(leaf: Uint8Array): Buffer {
-  return sha256(leaf);
+/** Puts the hash of `bytes` into a buffer; of a leaf, when they are the entry with the 0x00 already in front of it. */
+export function hashInto(bytes: Uint8Array, into: Buffer, at: number): void {
+  into.latin1Write(hash('sha256', bytes, 'binary'), at, HASH_BYTES);
 }
 
 export function leafHash(entry: Uint8Array): Buffer {
@@ -24,11 +24,9 @@ export function leafHash(entry: Uint8Array): Buffer {
 }
 
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  const node = Buffer.allocUnsafe(1 + 2 * HASH_BYTES);
-  node[0] = NODE_PREFIX;
-  node.set(left, 1);
-  node.set(right, 1 + HASH_BYTES);
-  return sha256(node);
+  NODE.set(left, 1);
+  NODE.set(right, 1 + HASH_BYTES);
+  return sha256(NODE);
 }
 
 export function emptyRoot(): Buffer {
@@ -37,10 +35,22 @@ export function emptyRoot(): Buffer {
 
 /** The root of `count` hashes that lie side by side from hash `start`; `count` is a power of two. */
 export function perfectRoot(hashes: Uint8Array, start: number, count: number): Buffer {
-  if (count === 1) return Buffer.from(hashes.subarray(start * HASH_BYTES, (start + 1) * HASH_BYTES));
-  const half = count / 2;
-  return nodeHash(perfectRoot(hashes, start, half), perfectRoot(hashes, start + half, half));
+  const from = start * HASH_BYTES;
+  if (count === 1) return Buffer.from(hashes.subarray(from, from + HASH_BYTES));
+  const level = Buffer.allocUnsafe((count / 2) * HASH_BYTES);
+  let below = hashes.subarray(from, from + count * HASH_BYTES);
+  for (let width = count / 2; width >= 1; width /= 2) {
+    // A level is put over the one below it, of which two hashes have been read for each that is written.
+    for (let number = 0; number < width; number += 1) {
+      NODE.set(below.subarray(2 * number * HASH_BYTES, 2 * (number + 1) * HASH_BYTES), 1);
+      hashInto(NODE, level, number * HASH_BYTES);
+    }
+    below = level;
+  }
+  return Buffer.from(level.subarray(0, HASH_BYTES));
 }
 
 export const LEAF_PREFIX = 0;
 const NODE_PREFIX = 1;
+/** The input of a node's hash, one for all: nothing here waits between filling and hashing it. */
+const NODE = Buffer.alloc(1 + 2 * HASH_BYTES, NODE_PREFIX);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isJournalName } from './journal.ts';
 import type { FileSystem } from './ports.ts';
 import { CHECKPOINT } from './publisher.ts';
 import { type Tile, tileOfPath, tileWidth } from './tiles.ts';
@@ -33,14 +34,14 @@ export async function* tileFiles(files: FileSystem, directory: string, below = '
 
 /** What else may lie in a log's directory. */
 export function isKnownName(name: string): boolean {
-  return KNOWN.has(name) || /^pending\.cut-\d+$/.test(name) || /^checkpoint\.[\w.-]+$/.test(name);
+  return (
+    KNOWN.has(name) || isJournalName(name) || /^pending\.cut-\d+$/.test(name) || /^checkpoint\.[\w.-]+$/.test(name)
+  );
 }
 
 const KNOWN: ReadonlySet<string> = new Set([
   CHECKPOINT,
   'tile',
-  'pending',
-  'pending.old',
   'sealed',
   'reserve',
   'lock',

@@ -5,8 +5,9 @@ import type { Limits } from '../core/limits.ts';
 import { Attachments } from './attachments.ts';
 import { EntryComposer } from './composer.ts';
 import type { LogEntry } from './entry.ts';
-import { FrameWriter, leafOf, type Written } from './frame.ts';
+import { FrameWriter, type Written } from './frame.ts';
 import { GroupSync } from './group-sync.ts';
+import { Held } from './held.ts';
 import type { Journal } from './journal.ts';
 import { Live, type LiveFilter, type LiveListener } from './live.ts';
 import type { Clock, DirectoryLock, FileSystem } from './ports.ts';
@@ -68,9 +69,8 @@ export class AuditLog implements RecordStage {
   readonly #composer: EntryComposer;
   readonly #groupSync: GroupSync;
   readonly #live: Live;
-  /** All entries from `#published` on; they leave only when tiles hold them and a checkpoint covers them. */
-  readonly #unpublished: Written[] = [];
-  #published: EntryIndex;
+  /** Entries leave it when a checkpoint covers them and their sessions' files have their sealed parts. */
+  readonly #held: Held;
   #unpublished_bytes = 0;
   #next: EntryIndex;
   #at: number;
@@ -81,30 +81,33 @@ export class AuditLog implements RecordStage {
   #closed = false;
   #publishing: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #rotatedAt: number;
+  #journalNumber: number;
+  #journalSince: number;
+  /** Entries before this one are in their sessions' files. */
+  #retired: EntryIndex;
   #unsignedSince: number | null = null;
 
   constructor(parts: LogParts) {
     this.#parts = parts;
     this.vkey = parts.vkey;
     this.#next = parts.publisher.size;
-    this.#published = parts.publisher.size;
     this.#at = parts.lastAt;
     this.#full = !parts.reserve.whole;
-    this.#rotatedAt = parts.clock.now();
+    this.#journalNumber = parts.journal.number;
+    this.#journalSince = parts.clock.now();
+    this.#retired = parts.publisher.size;
     this.#attachments = new Attachments(parts.files);
-    this.#composer = new EntryComposer(new FrameWriter(), parts.sealed, this.#attachments, parts.limits);
+    const writer = new FrameWriter();
+    this.#held = new Held(parts.publisher.size, (slab) => writer.recycle(slab));
+    this.#composer = new EntryComposer(writer, parts.sealed, this.#attachments, parts.limits);
     this.sessions = parts.sessions;
     this.#recovered = [...parts.recovered];
     this.#live = new Live(parts.limits.live_entries_max);
     this.reader = new LogReader(parts.files, parts.directory, parts.sealed, {
       size: () => this.#next,
-      published: () => this.#published,
-      leaf: (index) => {
-        const written = this.#unpublished[index - this.#published];
-        return written === undefined ? null : leafOf(written);
-      },
-      stored: (index) => parts.journal.stored(index),
+      published: () => parts.publisher.size,
+      leaf: (index) => (index < parts.publisher.size ? null : this.#held.leaf(index)),
+      stored: async (index) => this.#held.stored(index),
     });
     const sync = async () => {
       await this.#attachments.sync();
@@ -142,6 +145,7 @@ export class AuditLog implements RecordStage {
       !this.#closed &&
       !this.#full &&
       this.#unpublished_bytes < this.#parts.limits.unpublished_bytes_max &&
+      this.#held.bytes < HELD_FACTOR * this.#parts.limits.unpublished_bytes_max &&
       (this.#unsignedSince === null ||
         this.#parts.clock.now() - this.#unsignedSince < this.#parts.limits.unsigned_ms_max)
     );
@@ -187,6 +191,7 @@ export class AuditLog implements RecordStage {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#parts.journal.sparing = false;
     if (this.#timer !== null) clearTimeout(this.#timer);
     try {
       if (this.#failure === null) await this.#publish(true);
@@ -223,7 +228,7 @@ export class AuditLog implements RecordStage {
     for (;;) {
       try {
         const written = this.#composer.compose(envelope, sealed, place, this.#parts.seals(envelope));
-        this.#parts.journal.append(seq, written, envelope.session);
+        this.#parts.journal.append(seq, written);
         this.#appended(envelope, sealed, place, written);
         return seq;
       } catch (error) {
@@ -244,7 +249,7 @@ export class AuditLog implements RecordStage {
   ): void {
     this.#next = place.seq + 1;
     this.#at = place.at;
-    this.#unpublished.push(written);
+    this.#held.add(place.seq, written, envelope.session);
     this.#unpublished_bytes += written.length;
     this.#groupSync.written(place.seq);
     this.sessions.add(place.seq, place.at, envelope);
@@ -257,6 +262,7 @@ export class AuditLog implements RecordStage {
   #release(weight: ReturnType<typeof weigh>): boolean {
     if (!this.#full) {
       this.#full = true;
+      this.#parts.journal.sparing = false;
       this.#parts.alert({
         code: 'RECORD_UNAVAILABLE',
         message: 'the disk of the record is full: nothing passes any more',
@@ -310,27 +316,37 @@ export class AuditLog implements RecordStage {
   }
 
   async #publishNow(retire: boolean): Promise<void> {
-    const { journal, publisher, limits, clock } = this.#parts;
-    if (!journal.retiring && journal.bytes > 0 && (retire || this.#isRetirementDue(limits, clock.now()))) {
-      await journal.rotate();
-      this.#rotatedAt = clock.now();
-    }
-    const count = this.#unpublished.length;
-    if (count > 0) {
-      await publisher.publish(this.#unpublished.slice(0, count).map(leafOf));
-      this.#unpublished.splice(0, count);
-      this.#published += count;
-      this.#unpublished_bytes = this.#unpublished.reduce((bytes, { length }) => bytes + length, 0);
+    const { journal, publisher, sealed, limits, clock } = this.#parts;
+    this.#watchJournal();
+    if (journal.bytes > 0 && (retire || this.#isRetirementDue(limits, clock.now()))) await journal.rotate();
+    const retireTo = journal.closedEnd;
+    const upTo = this.#next;
+    if (upTo > publisher.size) {
+      const bytes = this.#unpublished_bytes;
+      await publisher.publish(this.#held.runs(publisher.size, upTo));
+      this.#unpublished_bytes -= bytes;
     }
     if (journal.retiring) {
-      await this.#parts.sealed.appendAll(await journal.retired());
-      await journal.dropRetired();
+      await sealed.appendAll(this.#held.runs(this.#retired, retireTo));
+      await journal.drop(retireTo);
+      this.#held.release(retireTo);
+      this.#retired = retireTo;
     }
     if (this.#full && (await this.#parts.reserve.refill())) this.#full = false;
+    journal.sparing = !this.#full && !this.#closed;
+    await journal.prepare();
+  }
+
+  /** A journal's age is that of the file that is being written. */
+  #watchJournal(): void {
+    const { journal, clock } = this.#parts;
+    if (journal.number === this.#journalNumber) return;
+    this.#journalNumber = journal.number;
+    this.#journalSince = clock.now();
   }
 
   #isRetirementDue(limits: Limits, now: number): boolean {
-    return this.#parts.journal.bytes >= limits.journal_bytes_max || now - this.#rotatedAt >= limits.journal_age_ms;
+    return this.#parts.journal.bytes >= limits.journal_bytes_max || now - this.#journalSince >= limits.journal_age_ms;
   }
 }
 
@@ -347,6 +363,9 @@ export const BARE: Omit<Envelope, 'kind' | 'at'> = {
   of: null,
   facts: {},
 };
+
+/** What has been published may wait for its session's file as well, and takes as much memory as what has not. */
+const HELD_FACTOR = 2;
 
 export function lockPath(directory: string): string {
   return join(directory, 'lock');

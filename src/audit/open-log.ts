@@ -4,9 +4,10 @@ import type { EntryIndex } from '../core/ids.ts';
 import { LIMITS, type Limits } from '../core/limits.ts';
 import { parseEntry } from './entry.ts';
 import { machineFiles } from './files.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, indexOf } from './frame.ts';
 import { sha256 } from './hash.ts';
-import { Journal, PENDING, PENDING_OLD, type Replayed } from './journal.ts';
+import type { FrameRun } from './held.ts';
+import { Journal, journalNames, type Replayed } from './journal.ts';
 import { writeDurably } from './keys.ts';
 import { lockDirectory } from './lock.ts';
 import { AuditLog, BARE, type Durability, type LogAlert, lockPath } from './log.ts';
@@ -66,7 +67,7 @@ async function openLocked(options: LogOptions, files: FileSystem, lock: Director
   const replay = sequence(await replayAll(files, directory), publisher.size);
   const finish = async () => {
     await finishReplay(files, directory, publisher, sealed, replay);
-    return Journal.begin(files, directory);
+    return Journal.begin(files, directory, limits.journal_bytes_max);
   };
   const journal = await finish().catch((error: unknown) => {
     // The reserve is there for just this: what was written before must not wait for space.
@@ -74,6 +75,8 @@ async function openLocked(options: LogOptions, files: FileSystem, lock: Director
     return finish();
   });
   if (!reserve.whole) await reserve.refill();
+  journal.sparing = reserve.whole;
+  await journal.prepare();
   const sessions = new SessionIndex(limits.sessions_indexed_max);
   const nothing = {
     size: () => publisher.size,
@@ -104,8 +107,8 @@ async function openLocked(options: LogOptions, files: FileSystem, lock: Director
 }
 
 interface Replay {
-  /** Whole frames, in order; those below the tree's size matter for their sealed parts only. */
-  readonly frames: readonly Frame[];
+  /** Whole frames by journal, in order; those below the tree's size matter for their sealed parts only. */
+  readonly journals: readonly { readonly bytes: Buffer; readonly frames: readonly Frame[] }[];
   /** What cannot be an entry, by the journal it lies in; kept aside, because somebody may want to know. */
   readonly cut: readonly Buffer[];
   readonly next: EntryIndex;
@@ -114,29 +117,29 @@ interface Replay {
 
 type Recovered = Omit<Envelope, 'at'>;
 
-/** Puts what two journals hold into one row. Nothing can follow a gap, because an index says where an entry belongs. */
+/** Puts what the journals hold into one row. Nothing can follow a gap, because an index says where an entry belongs. */
 function sequence(journals: readonly Replayed[], published: EntryIndex): Replay {
-  const frames: Frame[] = [];
+  const kept: { bytes: Buffer; frames: readonly Frame[] }[] = [];
   const cut: Buffer[] = [];
   let next = published;
   let torn_bytes = 0;
-  for (const { frames: found, restBytes, rest } of journals) {
+  for (const { bytes, frames: found, restBytes, rest } of journals) {
     const gap = found.findIndex(
       (frame, number) => frame.index > (number === 0 ? next : (found[number - 1]?.index ?? 0) + 1),
     );
     const usable = gap < 0 ? found : found.slice(0, gap);
-    frames.push(...usable);
+    if (usable.length > 0) kept.push({ bytes, frames: usable });
     next = Math.max(next, (usable.at(-1)?.index ?? -1) + 1);
     for (const frame of gap < 0 ? [] : found.slice(gap)) cut.push(frame.stored, frame.leaf);
     // The last write of a process that was killed: nobody was told that it had been written.
     if (rest === 'torn') torn_bytes += restBytes.length;
     else if (rest === 'damaged') cut.push(restBytes);
   }
-  if (frames.length === 0 && cut.length === 0 && torn_bytes === 0) return { frames, cut, next, recovered: [] };
+  if (kept.length === 0 && cut.length === 0 && torn_bytes === 0) return { journals: kept, cut, next, recovered: [] };
   const cutBytes = Buffer.concat(cut);
   const sizes = { entries: next - published, torn_bytes, cut_bytes: cutBytes.length };
   const facts = cutBytes.length === 0 ? {} : { cut_digest: sha256(cutBytes).toString('hex') };
-  return { frames, cut, next, recovered: [{ ...BARE, kind: 'recovered', sizes, facts }] };
+  return { journals: kept, cut, next, recovered: [{ ...BARE, kind: 'recovered', sizes, facts }] };
 }
 
 /** Publishes what was written, moves its sealed parts, and only then lets the journals go. May be done again. */
@@ -149,15 +152,34 @@ async function finishReplay(
 ): Promise<void> {
   if (replay.cut.length > 0)
     await writeDurably(files, join(directory, `pending.cut-${replay.next}`), Buffer.concat(replay.cut));
-  const first = publisher.size;
-  const leaves = replay.frames.filter((frame) => frame.index >= first).map((frame) => frame.leaf);
-  if (leaves.length > 0) await publisher.publish(leaves);
-  const sessions = Map.groupBy(replay.frames, (frame) => parseEntry(frame.leaf.subarray(1)).session);
-  for (const [session, frames] of sessions) await sealed.dropTorn(session, frames);
-  await sealed.appendAll(sessions);
-  await files.remove(join(directory, PENDING_OLD));
-  await files.remove(join(directory, PENDING));
+  const runs = replay.journals.map(({ bytes, frames }) => runOf(bytes, frames));
+  const unpublished = runs.map((run) => after(run, publisher.size)).filter(({ from, to }) => from < to);
+  if (unpublished.length > 0) await publisher.publish(unpublished);
+  for (const [number, run] of runs.entries()) {
+    for (const [place, frame] of (replay.journals[number]?.frames ?? []).entries())
+      await sealed.dropTorn(run.sessions[place] ?? null, frame);
+  }
+  await sealed.appendAll(runs);
+  for (const name of await journalNames(files, directory)) await files.remove(join(directory, name));
   await files.syncDirectory(directory);
+}
+
+function runOf(bytes: Buffer, frames: readonly Frame[]): FrameRun {
+  return {
+    bytes,
+    from: 0,
+    to: frames.length,
+    starts: frames.map(({ offset }) => offset),
+    leaves: frames.map(({ end, leaf }) => end - leaf.length),
+    ends: frames.map(({ end }) => end),
+    sessions: frames.map(({ leaf }) => parseEntry(leaf.subarray(1)).session),
+  };
+}
+
+/** The frames of entries that a tree of `size` does not have. A later journal begins with nothing of an earlier one. */
+function after(run: FrameRun, size: EntryIndex): FrameRun {
+  const from = run.starts.findIndex((start) => indexOf(run.bytes, start) >= size);
+  return { ...run, from: from < 0 ? run.to : from };
 }
 
 /** Sessions that an earlier process never ended: it was killed, and how their last action ended is not known. */

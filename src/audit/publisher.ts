@@ -1,19 +1,12 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { GatewayError } from '../core/errors.ts';
-import { leafHashOf } from './hash.ts';
+import { BundleWriter } from './bundle.ts';
+import type { FrameRun } from './held.ts';
 import { writeDurably } from './keys.ts';
 import { type Checkpoint, encodeCheckpoint, openCheckpoint, type SignerKey, signNote } from './note.ts';
 import type { FileSystem } from './ports.ts';
-import {
-  levelCount,
-  levels,
-  partialDirectory,
-  TILE_WIDTH,
-  type Tile,
-  type TileKind,
-  tilePath,
-  tileWidth,
-} from './tiles.ts';
+import { type TileHomes, TileWriter } from './tile-writer.ts';
+import { levelCount, levels, TILE_WIDTH, type Tile, tileWidth } from './tiles.ts';
 import type { Tree } from './tree.ts';
 
 /**
@@ -25,11 +18,10 @@ export class Publisher {
   readonly #directory: string;
   readonly #signer: SignerKey;
   #tree: Tree;
-  /** The entries of the last, partial bundle, each with its length in front. */
-  #bundle: readonly Buffer[];
+  #bundle: Buffer;
   #checkpoint: string;
   #root: Buffer;
-  readonly #knownDirectories = new Set<string>();
+  readonly #homes: TileHomes = new Map();
 
   constructor(files: FileSystem, directory: string, signer: SignerKey, state: PublishedState) {
     this.#files = files;
@@ -54,19 +46,23 @@ export class Publisher {
     return this.#checkpoint;
   }
 
-  /** Publishes the leaves (0x00 ‖ entry) that follow. Whatever fails, the state stays that of the last checkpoint. */
-  async publish(leaves: readonly Buffer[]): Promise<void> {
+  /** Publishes the entries that follow. Whatever fails, the state stays that of the last checkpoint. */
+  async publish(entries: Iterable<FrameRun>): Promise<void> {
     const before = this.#tree;
-    const { tree, bundle, writes, filled } = await grow(before, this.#bundle, leaves);
-    for (const tile of edgeTiles(before, tree)) {
-      const bytes = tile.kind === 'entries' ? Buffer.concat(bundle) : tree.edge(tile.kind);
-      writes.push({ tile, bytes });
-    }
+    const tree = before.copy();
+    const bundle = new BundleWriter(this.#bundle);
+    const writer = new TileWriter(this.#files, this.#directory, before.size, this.#homes);
+    let filled: readonly Tile[];
     try {
-      await this.#write(writes);
+      filled = await this.#grow(tree, bundle, entries, writer);
+      for (const tile of edgeTiles(before, tree)) {
+        await writer.write(tile, tile.kind === 'entries' ? bundle.bytes() : tree.edge(tile.kind));
+      }
+      await writer.finish();
     } catch (error) {
+      await writer.abandon();
       // What is half written must go before the next checkpoint, and what is not durable be synced again.
-      this.#knownDirectories.clear();
+      this.#homes.clear();
       throw error;
     }
     const root = tree.root();
@@ -74,12 +70,40 @@ export class Publisher {
     await writeDurably(this.#files, join(this.#directory, CHECKPOINT), Buffer.from(note));
     await this.#confirm(note);
     this.#tree = tree;
-    this.#bundle = bundle;
+    this.#bundle = bundle.bytes();
     this.#checkpoint = note;
     this.#root = root;
     // The full forms are covered now, so the partial ones serve nobody who cannot fall back to them.
-    for (const { kind, index } of filled)
-      await this.#files.remove(join(this.#directory, partialDirectory(kind, index)));
+    for (const tile of filled) await writer.dropPartial(tile);
+  }
+
+  async #grow(
+    tree: Tree,
+    bundle: BundleWriter,
+    entries: Iterable<FrameRun>,
+    writer: TileWriter,
+  ): Promise<readonly Tile[]> {
+    const filled: Tile[] = [];
+    for (const { bytes, leaves, ends, from, to } of entries) {
+      for (let number = from; number < to; number += 1) {
+        const [start, end] = [leaves[number] ?? 0, ends[number] ?? 0];
+        bundle.add(bytes, start + 1, end);
+        const full = tree.appendLeaf(bytes.subarray(start, end));
+        if (full.length === 0) continue;
+        for (const { level, index, hashes } of full) {
+          const tile = { kind: level, index, width: TILE_WIDTH };
+          filled.push(tile);
+          await writer.write(tile, hashes);
+          if (level > 0) continue;
+          filled.push({ ...tile, kind: 'entries' });
+          await writer.write({ ...tile, kind: 'entries' }, bundle.bytes());
+          bundle.clear();
+        }
+        // Hashing is the only long work of the record on the event loop, so it makes way for others.
+        await new Promise(setImmediate);
+      }
+    }
+    return filled;
   }
 
   /** A signature is taken for good only when the public key says so: signing that fails must not fail silently. */
@@ -98,87 +122,13 @@ export class Publisher {
       throw new GatewayError('RECORD_BROKEN', 'the checkpoint on disk is not the one that was written');
     }
   }
-
-  async #write(writes: readonly { readonly tile: Tile; readonly bytes: Buffer }[]): Promise<void> {
-    const entered = new Set<string>();
-    for (const { tile } of writes) await this.#enter(tile, entered);
-    for (const { tile, bytes } of writes) {
-      const file = await this.#files.open(join(this.#directory, tilePath(tile)), 'replace');
-      try {
-        await this.#files.write(file, bytes, 0);
-        await this.#files.sync(file);
-      } finally {
-        await this.#files.close(file);
-      }
-    }
-    await this.#syncDirectories(entered);
-  }
-
-  /** Makes a tile's directory. Partial tiles that a crash left there were never signed, and go. */
-  async #enter(tile: Tile, entered: Set<string>): Promise<void> {
-    const directory = dirname(join(this.#directory, tilePath(tile)));
-    if (!entered.has(directory) && !this.#knownDirectories.has(directory)) {
-      await this.#files.makeDirectory(directory);
-      if (tile.width < TILE_WIDTH) await this.#dropUnsigned(tile, directory);
-    }
-    entered.add(directory);
-  }
-
-  /** The names of the files, and of every directory above them that may be new. */
-  async #syncDirectories(entered: ReadonlySet<string>): Promise<void> {
-    const directories = new Set(entered);
-    for (const directory of entered) {
-      if (this.#knownDirectories.has(directory)) continue;
-      for (let above = directory; above.length > this.#directory.length; above = dirname(above)) directories.add(above);
-      directories.add(this.#directory);
-    }
-    for (const directory of directories) await this.#files.syncDirectory(directory);
-    // Known only when durable: after a failure everything is synced again.
-    if (this.#knownDirectories.size >= DIRECTORIES_KNOWN_MAX) this.#knownDirectories.clear();
-    for (const directory of entered) this.#knownDirectories.add(directory);
-  }
-
-  async #dropUnsigned(tile: Tile, directory: string): Promise<void> {
-    const signed = tileWidth(this.#tree.size, tile.kind, tile.index);
-    for (const { name } of await this.#files.list(directory)) {
-      if (Number(name) > signed) await this.#files.remove(join(directory, name));
-    }
-  }
 }
 
 export interface PublishedState {
   readonly tree: Tree;
-  readonly bundle: readonly Buffer[];
+  /** The entries of the last, partial bundle, each with its length in front. */
+  readonly bundle: Buffer;
   readonly checkpoint: string;
-}
-
-interface Growth {
-  readonly tree: Tree;
-  readonly bundle: readonly Buffer[];
-  /** Full tiles and bundles. */
-  readonly writes: { readonly tile: Tile; readonly bytes: Buffer }[];
-  readonly filled: readonly { readonly kind: TileKind; readonly index: number }[];
-}
-
-async function grow(before: Tree, entries: readonly Buffer[], leaves: readonly Buffer[]): Promise<Growth> {
-  const tree = before.copy();
-  const writes: { tile: Tile; bytes: Buffer }[] = [];
-  const filled: { kind: TileKind; index: number }[] = [];
-  let bundle = [...entries];
-  for (const [number, leaf] of leaves.entries()) {
-    // Hashing is the only long work of the record on the event loop, so it makes way for others.
-    if (number % HASHES_AT_ONCE === HASHES_AT_ONCE - 1) await new Promise(setImmediate);
-    bundle.push(lengthPrefixed(leaf));
-    for (const { level, index, hashes } of tree.append(leafHashOf(leaf))) {
-      writes.push({ tile: { kind: level, index, width: TILE_WIDTH }, bytes: hashes });
-      filled.push({ kind: level, index });
-      if (level > 0) continue;
-      writes.push({ tile: { kind: 'entries', index, width: TILE_WIDTH }, bytes: Buffer.concat(bundle) });
-      filled.push({ kind: 'entries', index });
-      bundle = [];
-    }
-  }
-  return { tree, bundle, writes, filled };
 }
 
 /** The partial tiles of a tree that an older one did not have. */
@@ -195,14 +145,4 @@ function edgeTiles(older: Tree, tree: Tree): readonly Tile[] {
   return tiles;
 }
 
-/** An entry in a bundle: its length as a big-endian uint16, then its bytes. */
-function lengthPrefixed(leaf: Buffer): Buffer {
-  const prefixed = Buffer.allocUnsafe(leaf.length + 1);
-  prefixed.writeUInt16BE(leaf.length - 1);
-  leaf.copy(prefixed, 2, 1);
-  return prefixed;
-}
-
 export const CHECKPOINT = 'checkpoint';
-const HASHES_AT_ONCE = 128;
-const DIRECTORIES_KNOWN_MAX = 10_000;

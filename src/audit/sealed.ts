@@ -4,8 +4,9 @@ import type { EntryIndex, SessionId } from '../core/ids.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Attachments } from './attachments.ts';
 import { BLOBS, isRecord } from './entry.ts';
-import { type Frame, SALT_BYTES, storedFrame } from './frame.ts';
+import { copyStored, type Frame, indexOf, SALT_BYTES } from './frame.ts';
 import { sha256 } from './hash.ts';
+import type { FrameRun } from './held.ts';
 import { framesOf, type Rest } from './journal.ts';
 import type { FileSystem } from './ports.ts';
 import type { Sealed } from './stage.ts';
@@ -19,7 +20,7 @@ export class SealedStore {
   readonly #directory: string;
   readonly #keysDirectory: string | null;
   readonly #keys = new Map<string, Buffer>();
-  readonly #ends = new Map<string, { end: number; last: EntryIndex }>();
+  readonly #ends = new Map<string, End>();
 
   constructor(files: FileSystem, auditDirectory: string, keysDirectory: string | null) {
     this.#files = files;
@@ -58,38 +59,58 @@ export class SealedStore {
     return { digest, bytes: plain.length - SALT_BYTES };
   }
 
+  /** Appends the stored parts of journalled entries to the files of their sessions, durable with the files' names. */
+  async appendAll(entries: Iterable<FrameRun>): Promise<void> {
+    const sessions = new Map<SessionId | null, Place[]>();
+    for (const run of entries) {
+      gather(run, sessions);
+      await new Promise(setImmediate);
+    }
+    const directories = new Set<string>();
+    const paths: string[] = [];
+    for (const [session, places] of sessions) {
+      const path = this.path(session);
+      paths.push(path);
+      if (this.#ends.get(path)?.named !== true) directories.add(dirname(path));
+      await this.#append(path, places);
+    }
+    if (directories.size === 0) return;
+    for (const directory of [...directories, this.#directory, dirname(this.#directory)])
+      await this.#files.syncDirectory(directory);
+    for (const path of paths) {
+      const known = this.#ends.get(path);
+      if (known !== undefined) known.named = true;
+    }
+  }
+
   /**
-   * Appends the stored parts of one session's frames, in the order of their entries. What the file has already, from
-   * before a crash or a failure half way, is not appended again.
+   * In the order of their entries. What the file has already, from before a crash or a failure half way, is not appended
+   * again.
    */
-  async append(session: SessionId | null, frames: readonly Frame[]): Promise<void> {
-    const path = this.path(session);
-    await this.#files.makeDirectory(dirname(path));
+  async #append(path: string, places: readonly Place[]): Promise<void> {
+    const known = this.#ends.get(path);
+    if (known === undefined) await this.#files.makeDirectory(dirname(path));
     const file = await this.#files.open(path, 'update');
     try {
-      const { end, last } = this.#ends.get(path) ?? (await this.#scanEnd(path));
-      const fresh = frames.filter((frame) => frame.index > last);
+      const { named, last, end: begin } = known ?? (await this.#scanEnd(path));
+      const fresh = places.filter(({ run, number }) => indexOf(run.bytes, run.starts[number] ?? 0) > last);
       const newest = fresh.at(-1);
       if (newest === undefined) return;
-      const bytes = Buffer.concat(fresh.map((frame) => storedFrame(frame.index, frame.encrypted, frame.stored)));
       this.#ends.delete(path);
-      await this.#files.write(file, bytes, end);
-      await this.#files.truncate(file, end + bytes.length);
+      let end = begin;
+      for (let from = 0; from < fresh.length; from += FRAMES_AT_ONCE) {
+        const bytes = storedFrames(fresh.slice(from, from + FRAMES_AT_ONCE));
+        await this.#files.write(file, bytes, end);
+        end += bytes.length;
+      }
+      // What a failure half way left is not always shorter than what took its place.
+      if (known === undefined) await this.#files.truncate(file, end);
       await this.#files.sync(file);
-      this.#ends.set(path, { end: end + bytes.length, last: newest.index });
+      this.#ends.set(path, { end, last: indexOf(newest.run.bytes, newest.run.starts[newest.number] ?? 0), named });
       if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value ?? '');
     } finally {
       await this.#files.close(file);
     }
-  }
-
-  /** Appends the frames of many sessions, durable with the names of their files. */
-  async appendAll(sessions: ReadonlyMap<SessionId | null, readonly Frame[]>): Promise<void> {
-    if (sessions.size === 0) return;
-    for (const [session, frames] of sessions) await this.append(session, frames);
-    const directories = new Set([dirname(this.#directory), this.#directory]);
-    for (const session of sessions.keys()) directories.add(dirname(this.path(session)));
-    for (const directory of directories) await this.#files.syncDirectory(directory);
   }
 
   /** The frames of a session's file by entry, and what follows the last whole one. */
@@ -137,23 +158,18 @@ export class SealedStore {
   }
 
   /**
-   * Removes blobs that a power cut has torn. Their entries were written and never synced, so nothing crossed on them;
-   * what is left of such a blob would look like one that somebody has changed.
+   * Removes those blobs of an entry that a power cut has torn. The entry was written and never synced, so nothing crossed
+   * on it; what is left of such a blob would look like one that somebody has changed.
    */
-  async dropTorn(session: SessionId | null, frames: readonly Frame[]): Promise<number> {
-    let dropped = 0;
-    for (const frame of frames) {
-      const plain = frame.encrypted ? this.decrypt(session, frame.index, frame.stored) : frame.stored;
-      if (plain === null || !plain.includes(`"${BLOBS}":`)) continue;
-      const value: unknown = JSON.parse(plain.subarray(SALT_BYTES).toString());
-      for (const [, digest] of blobDigests(isRecord(value) ? value[BLOBS] : null)) {
-        const stored = await this.#files.readWhole(this.#blobPath(session, digest));
-        if (stored !== null && sha256(stored).toString('hex') === digest) continue;
-        await this.#files.remove(this.#blobPath(session, digest));
-        dropped += 1;
-      }
+  async dropTorn(session: SessionId | null, frame: Frame): Promise<void> {
+    const plain = frame.encrypted ? this.decrypt(session, frame.index, frame.stored) : frame.stored;
+    if (plain === null || !plain.includes(`"${BLOBS}":`)) return;
+    const value: unknown = JSON.parse(plain.subarray(SALT_BYTES).toString());
+    for (const [, digest] of blobDigests(isRecord(value) ? value[BLOBS] : null)) {
+      const stored = await this.#files.readWhole(this.#blobPath(session, digest));
+      if (stored !== null && sha256(stored).toString('hex') === digest) continue;
+      await this.#files.remove(this.#blobPath(session, digest));
     }
-    return dropped;
   }
 
   /** Removes a session's sealed fields, blobs and key. Its entries in the journal must have been retired before. */
@@ -173,10 +189,10 @@ export class SealedStore {
     await this.#files.syncDirectory(dirname(path));
   }
 
-  async #scanEnd(path: string): Promise<{ end: number; last: EntryIndex }> {
+  async #scanEnd(path: string): Promise<End> {
     const bytes = Buffer.from((await this.#files.readWhole(path)) ?? new Uint8Array(0));
     const { frames, end } = framesOf(bytes);
-    return { end, last: frames.at(-1)?.index ?? -1 };
+    return { end, last: frames.at(-1)?.index ?? -1, named: false };
   }
 
   #key(session: SessionId): Buffer | null {
@@ -214,6 +230,39 @@ export class SealedStore {
 /** `absent`: a blob is not there; `broken`: a blob is not the one that is named. */
 export type Opened = { readonly is: 'fits'; readonly sealed: Sealed } | { readonly is: 'absent' | 'broken' };
 
+/** How far a session's file is written. */
+interface End {
+  readonly end: number;
+  readonly last: EntryIndex;
+  /** Whether its name is durable. */
+  named: boolean;
+}
+
+interface Place {
+  readonly run: FrameRun;
+  readonly number: number;
+}
+
+function gather(run: FrameRun, sessions: Map<SessionId | null, Place[]>): void {
+  for (let number = run.from; number < run.to; number += 1) {
+    const session = run.sessions[number] ?? null;
+    const places = sessions.get(session);
+    if (places === undefined) sessions.set(session, [{ run, number }]);
+    else places.push({ run, number });
+  }
+}
+
+function storedFrames(places: readonly Place[]): Buffer {
+  let length = 0;
+  for (const { run, number } of places) length += (run.leaves[number] ?? 0) - (run.starts[number] ?? 0);
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { run, number } of places) {
+    at = copyStored(run.bytes, run.starts[number] ?? 0, run.leaves[number] ?? 0, bytes, at);
+  }
+  return bytes;
+}
+
 function* blobDigests(blobs: unknown): Generator<readonly [string, string]> {
   if (!isRecord(blobs)) return;
   for (const [name, blob] of Object.entries(blobs)) {
@@ -249,3 +298,5 @@ const BLOB_PARENTS = 4;
 const KEY_PARENTS = 2;
 const KEYS_MAX = 10_000;
 const ENDS_MAX = 10_000;
+/** Copying and checking them takes less than a millisecond. */
+const FRAMES_AT_ONCE = 1024;

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { GatewayError } from '../core/errors.ts';
 import { readHashes, readTile, splitBundle } from './bundle.ts';
 import { HASH_BYTES, leafHash } from './hash.ts';
-import { PENDING, PENDING_OLD, type Replayed, replayJournal } from './journal.ts';
+import { isJournalName, journalNames, type Replayed, replayJournal } from './journal.ts';
 import { createSigner, readSigner, writeDurably } from './keys.ts';
 import { encodeCheckpoint, openCheckpoint, type SignerKey, signNote, type VerifierKey } from './note.ts';
 import type { FileSystem } from './ports.ts';
@@ -29,7 +29,8 @@ export async function beginOrFind(
     return found;
   }
   for (const { name } of await files.list(directory)) {
-    if (TRACES.has(name)) throw broken(`there is no checkpoint, but '${name}' of a log that had one`);
+    if (TRACES.has(name) || isJournalName(name))
+      throw broken(`there is no checkpoint, but '${name}' of a log that had one`);
   }
   const signer = found ?? (await createSigner(files, keyFile, origin));
   // The log's own directory may be new, and its name must stay as long as what is in it.
@@ -64,32 +65,30 @@ export async function loadPublished(files: FileSystem, directory: string, key: V
 }
 
 /** The entries of the last bundle, which will be written again with those that follow. */
-async function loadBundle(files: FileSystem, directory: string, tree: Tree): Promise<readonly Buffer[]> {
+async function loadBundle(files: FileSystem, directory: string, tree: Tree): Promise<Buffer> {
   const width = tree.size % TILE_WIDTH;
-  if (width === 0) return [];
+  if (width === 0) return Buffer.alloc(0);
   const found = await readTile(files, directory, tree.size, 'entries', Math.floor(tree.size / TILE_WIDTH));
-  const entries = found === null ? [] : splitBundle(found.bytes, width).entries;
-  if (entries.length !== width) throw broken('the last bundle of entries is missing or cut');
+  const { entries, rest } = splitBundle(found?.bytes ?? Buffer.alloc(0), width);
+  if (found === null || entries.length !== width) throw broken('the last bundle of entries is missing or cut');
   const hashes = tree.edge(0);
-  return entries.map((entry, number) => {
+  for (const [number, entry] of entries.entries()) {
     const hash = hashes.subarray(number * HASH_BYTES, (number + 1) * HASH_BYTES);
     if (!leafHash(entry).equals(hash))
       throw broken(`entry ${tree.size - width + number} is not the one that was signed`);
-    const length = Buffer.allocUnsafe(2);
-    length.writeUInt16BE(entry.length);
-    return Buffer.concat([length, entry]);
-  });
+  }
+  return found.bytes.subarray(0, found.bytes.length - rest);
 }
 
-/** What the journals of an earlier process hold, older one first. */
+/** What the journals of an earlier process hold, in the order they were written. */
 export async function replayAll(files: FileSystem, directory: string): Promise<readonly Replayed[]> {
-  return [
-    await replayJournal(files, join(directory, PENDING_OLD)),
-    await replayJournal(files, join(directory, PENDING)),
-  ];
+  const journals: Replayed[] = [];
+  for (const name of await journalNames(files, directory))
+    journals.push(await replayJournal(files, join(directory, name)));
+  return journals;
 }
 
-const TRACES: ReadonlySet<string> = new Set(['tile', PENDING, PENDING_OLD, SEALED_DIRECTORY]);
+const TRACES: ReadonlySet<string> = new Set(['tile', SEALED_DIRECTORY]);
 
 function broken(message: string): GatewayError {
   return new GatewayError('RECORD_BROKEN', message);

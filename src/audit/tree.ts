@@ -1,4 +1,4 @@
-import { emptyRoot, HASH_BYTES, nodeHash, perfectRoot } from './hash.ts';
+import { emptyRoot, HASH_BYTES, hashInto, nodeHash, perfectRoot } from './hash.ts';
 import { levelCount, TILE_WIDTH } from './tiles.ts';
 
 /** A tile that has just become full. */
@@ -37,19 +37,25 @@ export class Tree {
     return Tree.from(this.#size, this.#edges);
   }
 
-  /** Appends a leaf and returns the tiles it filled, lowest level first. */
+  /** Appends a leaf by its hash and returns the tiles it filled, lowest level first. */
   append(leaf: Uint8Array): readonly FullTile[] {
-    let hash = leaf;
+    this.#edge(0).set(leaf, this.#width(0) * HASH_BYTES);
+    return this.#grown();
+  }
+
+  /** Appends the leaf (0x00 ‖ entry) that these bytes are. */
+  appendLeaf(leaf: Uint8Array): readonly FullTile[] {
+    hashInto(leaf, this.#edge(0), this.#width(0) * HASH_BYTES);
+    return this.#grown();
+  }
+
+  #grown(): readonly FullTile[] {
     let full: FullTile[] | undefined;
-    for (let level = 0; ; level += 1) {
-      const edge = this.#edge(level);
-      const width = this.#width(level);
-      edge.set(hash, width * HASH_BYTES);
-      if (width + 1 < TILE_WIDTH) break;
-      const hashes = Buffer.from(edge);
+    for (let level = 0; this.#width(level) + 1 === TILE_WIDTH; level += 1) {
+      const hashes = Buffer.from(this.#edge(level));
       full ??= [];
       full.push({ level, index: Math.floor(levelCount(this.#size, level) / TILE_WIDTH), hashes });
-      hash = perfectRoot(hashes, 0, TILE_WIDTH);
+      this.#edge(level + 1).set(perfectRoot(hashes, 0, TILE_WIDTH), this.#width(level + 1) * HASH_BYTES);
     }
     this.#size += 1;
     return full ?? NONE;

@@ -213,7 +213,9 @@ async function live(
     throw code === undefined ? failure('EIO', 'killed') : failure(code, 'call');
   };
   try {
-    const log = await openLog(options(files, '/data', { durability }));
+    // So short that some entries fill a file and some find the next one not ready.
+    const limits = { ...QUIET, journal_bytes_max: 1_500 };
+    const log = await openLog(options(files, '/data', { durability, limits }));
     life.vkey = log.vkey;
     for (let round = 0; round < 3; round += 1) {
       for (let number = 0; number < 4; number += 1) await act(log, life, number);

@@ -8,6 +8,7 @@ import { LIMITS, type Limits } from '../../src/core/limits.ts';
 export const QUIET: Limits = {
   ...LIMITS,
   reserve_bytes: 64 * 1024,
+  journal_bytes_max: 8 * 1024,
   publish_interval_ms: 1_000_000,
   sync_interval_ms: 1_000_000,
 };
