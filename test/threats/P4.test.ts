@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { encodeBackend } from '../../src/protocols/postgres/codec-backend.ts';
 import { encodeFrontend } from '../../src/protocols/postgres/codec-frontend.ts';
 import { encodeStartup } from '../../src/protocols/postgres/startup.ts';
 import { startWorld, type World } from '../e2e/world.ts';
@@ -8,11 +9,41 @@ import { expectUnseen, refusedBytes } from './attack.ts';
 
 /** Plain text slipped in before encryption begins: nothing that was said before may count after (CVE-2021-23214, CVE-2021-3935). */
 let world: World;
+let spoofed: net.Server;
+let spoofedSaw = '';
 beforeAll(async () => {
-  world = await startWorld();
+  // A target, or somebody before it, that says more than whether it speaks TLS (CVE-2021-23222).
+  spoofed = net.createServer((gateway) => {
+    gateway.on('error', () => {});
+    gateway.on('data', (bytes: Buffer) => {
+      spoofedSaw += bytes.toString('latin1');
+      gateway.write(Buffer.concat([Buffer.from('S'), encodeBackend({ type: 'authentication-ok' }), READY]));
+    });
+  });
+  await new Promise<void>((resolve) => spoofed.listen(0, '127.0.0.1', resolve));
+  const { port } = spoofed.address() as net.AddressInfo;
+  world = await startWorld({
+    targets: [
+      {
+        name: 'spoofed',
+        protocol: 'postgres',
+        address: `127.0.0.1:${port}`,
+        tls: 'require',
+        database: 'crm',
+        credential: { user: 'gateway_rw', password: 'rw-demo' },
+        labels: { env: 'test' },
+      },
+    ],
+    policies:
+      '@id("spoofed") permit (principal in Group::"dev", action in Action::"sql", resource in Target::"spoofed");\n@id("spoofed-open") permit (principal in Group::"dev", action == Action::"open", resource in Target::"spoofed");',
+  });
 });
-afterAll(() => world.stop());
+afterAll(async () => {
+  await world.stop();
+  await new Promise((resolve) => spoofed.close(resolve));
+});
 
+const READY = encodeBackend({ type: 'ready-for-query', status: 'I' });
 const SSL = encodeStartup({ type: 'ssl-request' });
 const GSS = encodeStartup({ type: 'gssenc-request' });
 const start = () => encodeStartup(startup({ port: 0, user: 'zz-injected-zz', password: '', database: 'crm' }));
@@ -113,4 +144,12 @@ test('P4 psql through the same man in the middle is let in when he keeps his han
   const ran = await world.gateway.psql('ann', 'crm', 'select 1', { env: { PGPORT: String(port) } });
   expect(ran).toMatchObject({ status: 0, stdout: '1\n' });
   await new Promise((resolve) => middle.close(resolve));
+});
+
+test('P4 a target that adds bytes to its S is not spoken to: they are nobody’s answer, and no name or password is sent', async () => {
+  await expect(world.gateway.login('ann', 'spoofed')).rejects.toThrow('FATAL');
+  const psql = await world.gateway.psql('ann', 'spoofed', 'select 1');
+  expect(psql).toMatchObject({ status: 2, stdout: '' });
+  expect(spoofedSaw).not.toBe('');
+  expect(spoofedSaw).not.toMatch(/gateway_rw|rw-demo|user|crm/);
 });
