@@ -26,11 +26,13 @@ export async function startDatabase(directory: string, port: number, sample: str
     join(data, 'pg_hba.conf'),
     'local all postgres trust\nhost all postgres 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n',
   );
+  // In a process group of its own: Ctrl-C is for the demo, which stops the database last.
   const child = spawn(
     join(bin, 'postgres'),
     ['-D', data, '-p', String(port), '-k', directory, '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'],
-    { ...options, stdio: ['ignore', 'ignore', 'pipe'] },
+    { ...options, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
+  endsWithUs(child, 'SIGQUIT');
   const admin = await connected(child, directory, port);
   try {
     const { rows } = await admin.query<{ server_version: string }>('show server_version');
@@ -108,6 +110,13 @@ function client(directory: string, port: number, database: string): pg.Client {
   const made = new pg.Client({ host: directory, port, user: 'postgres', database });
   made.on('error', () => {});
   return made;
+}
+
+/** A second Ctrl-C ends the demo at once; what it started in groups of their own must not stay. */
+export function endsWithUs(child: ChildProcess, signal: NodeJS.Signals): void {
+  const onExit = () => void child.kill(signal);
+  process.once('exit', onExit);
+  child.once('exit', () => void process.removeListener('exit', onExit));
 }
 
 /** SIGINT is PostgreSQL's fast shutdown. */

@@ -10,24 +10,74 @@ export async function demo({ interactive, io }: { readonly interactive: boolean;
   io.stdout(
     `${style.bold('Sallyport')}: a gateway, a database, an identity provider, all real, all on this machine.\n\n`,
   );
-  const stage = await setStage(join(import.meta.dirname, '../../..'), (step) => io.stdout(`  starting ${step}\n`));
-  const failures: string[] = [];
+  const { stop, release } = stopOrHangup(io);
   try {
-    io.stdout(`  ready after ${((io.now() - started) / 1_000).toFixed(1)} s (PostgreSQL ${stage.database.version})\n`);
-    await tour(stage, narrator(io, style, failures));
-    io.stdout(
-      failures.length === 0
-        ? `\n${style.green('All of it happened as told.')}\n`
-        : `\n${style.red(`Not as told: ${failures.join('; ')}`)}\n`,
-    );
-    if (interactive && !io.stop.aborted) await stay(stage, io, style);
+    const root = join(import.meta.dirname, '../../..');
+    const stage = await setStage(root, (step) => io.stdout(`  starting ${step}\n`)).catch((fault: unknown) => {
+      // What Ctrl-C has ended on its way up is no failure of ours.
+      if (stop.aborted) return null;
+      throw fault;
+    });
+    if (stage === null) return EXIT_SIGNALLED;
+    try {
+      io.stdout(
+        `  ready after ${((io.now() - started) / 1_000).toFixed(1)} s (PostgreSQL ${stage.database.version})\n`,
+      );
+      return await play(stage, { interactive, io, style, stop });
+    } finally {
+      // After a hangup there is nobody to read it.
+      if (io.stop.aborted) io.stdout('\nstopping …\n');
+      await stage.stop();
+    }
   } finally {
-    await stage.stop();
+    release();
   }
+}
+
+interface Play {
+  readonly interactive: boolean;
+  readonly io: Io;
+  readonly style: Style;
+  readonly stop: AbortSignal;
+}
+
+async function play(stage: DemoStage, { interactive, io, style, stop }: Play): Promise<number> {
+  const failures: string[] = [];
+  const told = tour(stage, narrator(io, style, failures, stop));
+  // Asked to stop, it waits no longer; what the tour still runs into then is silenced.
+  await Promise.race([told, aborted(stop)]);
+  if (stop.aborted) {
+    told.catch(() => {});
+    return EXIT_SIGNALLED;
+  }
+  io.stdout(
+    failures.length === 0
+      ? `\n${style.green('All of it happened as told.')}\n`
+      : `\n${style.red(`Not as told: ${failures.join('; ')}`)}\n`,
+  );
+  if (interactive) await stay(stage, io, style, stop);
   return failures.length === 0 ? 0 : 1;
 }
 
-async function stay(stage: DemoStage, io: Io, style: Style): Promise<void> {
+/** Ctrl-C, SIGTERM, and a terminal that was closed: otherwise the database would outlive it. */
+function stopOrHangup(io: Io): { readonly stop: AbortSignal; readonly release: () => void } {
+  const hangup = new AbortController();
+  const onHangup = () => hangup.abort();
+  process.on('SIGHUP', onHangup);
+  return {
+    stop: AbortSignal.any([io.stop, hangup.signal]),
+    release: () => void process.removeListener('SIGHUP', onHangup),
+  };
+}
+
+function aborted(stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+async function stay(stage: DemoStage, io: Io, style: Style, stop: AbortSignal): Promise<void> {
   const { host, port } = stage.postgres;
   const token = await stage.token('ann@example.com');
   io.stdout(`
@@ -44,15 +94,13 @@ As the operator:
 
 Ctrl-C ends it all and leaves nothing behind.
 `);
-  await new Promise<void>((resolve) => {
-    if (io.stop.aborted) resolve();
-    else io.stop.addEventListener('abort', () => resolve(), { once: true });
-  });
-  io.stdout('\nstopping …\n');
+  await aborted(stop);
 }
 
-function narrator(io: Io, style: Style, failures: string[]): Narrator {
-  const print = (text: string) => io.stdout(`${text}\n`);
+function narrator(io: Io, style: Style, failures: string[], stop: AbortSignal): Narrator {
+  const print = (text: string) => {
+    if (!stop.aborted) io.stdout(`${text}\n`);
+  };
   return {
     title: (text) => print(`\n${style.bold(text)}`),
     say: (text) => print(style.dim(`  ${text}`)),
@@ -88,3 +136,5 @@ function styleFor(io: Io): Style {
   const code = (start: number, end: number) => (text: string) => (on ? `\x1b[${start}m${text}\x1b[${end}m` : text);
   return { bold: code(1, 22), dim: code(2, 22), cyan: code(36, 39), green: code(32, 39), red: code(31, 39) };
 }
+
+const EXIT_SIGNALLED = 130;

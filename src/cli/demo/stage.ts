@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type RunningGateway, startGateway } from '../../compose.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { createLog } from '../../observe/log.ts';
-import { type DemoDatabase, startDatabase } from './database.ts';
+import { type DemoDatabase, endsWithUs, startDatabase } from './database.ts';
 
 /** Everything the tour plays on: a database, an identity provider of its own process, a gateway. */
 export interface DemoStage {
@@ -31,11 +31,10 @@ export async function setStage(root: string, say: (step: string) => void): Promi
     const demo = join(root, 'examples', 'demo');
     const [databasePort, postgresPort, apiPort] = await freePorts();
     say('a real PostgreSQL with sample data');
-    const database = await startDatabase(
-      mkdtempSync(join(tmpdir(), 'sallyport-demo-pg-')),
-      databasePort,
-      readFileSync(join(demo, 'sample.sql'), 'utf8'),
-    );
+    // Beside ours, which is private, since the database may run as another user.
+    const data = mkdtempSync(join(tmpdir(), 'sallyport-demo-pg-'));
+    closing.push(() => rmSync(data, { recursive: true, force: true }));
+    const database = await startDatabase(data, databasePort, readFileSync(join(demo, 'sample.sql'), 'utf8'));
     closing.push(() => database.stop());
     say('an identity provider, in a process of its own');
     const provider = await startProvider(join(root, 'demo', 'idp.mjs'));
@@ -78,7 +77,8 @@ export async function setStage(root: string, say: (step: string) => void): Promi
 
 /** Says its issuer as one line of JSON when it is ready. */
 async function startProvider(script: string): Promise<{ issuer: string; stop: () => Promise<void> }> {
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  endsWithUs(child, 'SIGKILL');
   let said = '';
   child.stderr.on('data', (bytes: Buffer) => {
     said = (said + bytes.toString()).slice(-2_000);
