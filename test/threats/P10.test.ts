@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FrontendMessage } from '../../src/protocols/postgres/messages.ts';
-import { CANARIES, POLICIES, startWorld, type World } from '../e2e/world.ts';
+import { POLICIES, startWorld, type World } from '../e2e/world.ts';
 import { errorIn, expectUnseen, pause, refusedAction, rowsIn, typesOf } from './attack.ts';
 
 /** What was judged is what runs: nothing may be put in its place between the judgement and the use. */
