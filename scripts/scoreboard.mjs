@@ -13,6 +13,10 @@ import { root, underPinnedNode } from './bootstrap.mjs';
 underPinnedNode(process.argv[1], process.argv.slice(2));
 const { values } = parseArgs({ options: { report: { type: 'string' }, json: { type: 'boolean', default: false } } });
 
+/** How a test names its threat: at the beginning of its own title or of its group's. */
+const ID = /^([PQMSKHALGD]\d*)(?=[ :]|$)/;
+const ID_ANYWHERE = '(^|\\s)[PQMSKHALGD]\\d+[ :]';
+
 const rows = JSON.parse(readFileSync(join(root, 'test/threats/rows.json'), 'utf8'));
 const tests = values.report === undefined ? run() : values.report.split(',').flatMap(testsOf);
 const scores = rows.map((row) => score(row, tests));
@@ -78,6 +82,3 @@ function testsOf(file) {
       .filter(({ id }) => id !== null);
   });
 }
-
-const ID = /^([PQMSKHALGD]\d*)(?=[ :]|$)/;
-const ID_ANYWHERE = '(^|\\s)[PQMSKHALGD]\\d+[ :]';
