@@ -73,7 +73,10 @@ export class Catalogues {
     try {
       snapshot = await kept.reader.read(kept.snapshot);
     } catch (fault) {
-      throw new GatewayError('CATALOGUE_UNAVAILABLE', `the catalogue could not be read: ${String(fault)}`);
+      // Whether the target is away, not trusted or refuses the login: that is said as it is.
+      if (fault instanceof GatewayError) throw fault;
+      const why = fault instanceof Error ? fault.message : String(fault);
+      throw new GatewayError('CATALOGUE_UNAVAILABLE', `the catalogue cannot be read: ${why}`);
     }
     const before = kept.snapshot;
     kept.snapshot = snapshot;

@@ -10,7 +10,7 @@ import { Admission } from './admission.ts';
 import { hold } from './asking.ts';
 import { deliverCancel } from './cancels.ts';
 import { SessionEntries } from './entries.ts';
-import { type Destination, reasonOf, TARGET_STALLED } from './opening.ts';
+import { actionOf, type Destination, reasonOf, TARGET_STALLED } from './opening.ts';
 import type { GatewayPorts, Listener } from './ports.ts';
 import { WireSocket } from './socket.ts';
 import { bindingOfClient, bindingOfUpstream, upstreamTlsOptions } from './tls.ts';
@@ -38,6 +38,7 @@ export class Connection {
   #session: Session | null = null;
   #destination: Destination | null = null;
   #sequence = 0;
+  #lookingUp = 0;
   #first = true;
   #running = false;
   #closed = false;
@@ -168,7 +169,7 @@ export class Connection {
         }));
         break;
       case 'look-up':
-        this.#later(this.#catalogue(), (catalogue) => ({ on: 'catalogue', catalogue }));
+        this.#lookUp();
         break;
       case 'register-cancel':
         this.#registerCancel(effect);
@@ -234,21 +235,7 @@ export class Connection {
 
   #action(draft: ActionDraft, session: Session): Action {
     this.#sequence += 1;
-    return {
-      classification: draft.classification,
-      kind: draft.kind,
-      text: draft.text,
-      parameters: draft.parameters,
-      state: draft.state,
-      id: `${session.id}.${this.#sequence}`,
-      session,
-      runId: session.runId,
-      sequence: this.#sequence,
-      protocol: session.protocol,
-      target: session.target,
-      principal: session.principal,
-      at: this.#ports.now(),
-    };
+    return actionOf(draft, session, this.#sequence, this.#ports.now());
   }
 
   /** The client knows its cancel key, so the login is over: no more deadline, and plain sockets read into buffers of their own. */
@@ -299,6 +286,17 @@ export class Connection {
     );
   }
 
+  /**
+   * What is answered meanwhile waits, too: a client that changed what names mean is told so when every session knows.
+   */
+  #lookUp(): void {
+    this.#lookingUp += 1;
+    this.#later(this.#catalogue(), (catalogue) => {
+      this.#lookingUp -= 1;
+      return { on: 'catalogue', catalogue };
+    });
+  }
+
   /** The newest snapshot, or the last one known when it cannot be read: unknown names then stay unknown. */
   async #catalogue(): Promise<unknown> {
     const { catalogues, log } = this.#ports;
@@ -335,11 +333,13 @@ export class Connection {
       this.#toUpstream.length = 0;
     }
     if (this.#toClient.length > 0) {
-      if (!this.#client.write(this.#toClient)) upstream?.pause();
-      this.#toClient.length = 0;
+      if (this.#lookingUp > 0) upstream?.pause();
+      else if (this.#client.write(this.#toClient.splice(0))) upstream?.resume();
+      else upstream?.pause();
     }
-    // A write that did not finish at once still points into what was read.
-    const isWritten = this.#client.unwrittenBytes === 0 && (upstream === null || upstream.unwrittenBytes === 0);
+    // What is not written yet still points into what was read.
+    const isWritten =
+      this.#toClient.length + this.#client.unwrittenBytes === 0 && (upstream === null || upstream.unwrittenBytes === 0);
     for (const socket of [this.#client, upstream]) isWritten ? socket?.release() : socket?.retain();
     this.#readClient();
   }
@@ -370,6 +370,7 @@ export class Connection {
     this.#patient();
     for (const controller of this.#asked.values()) controller.abort('client-gone');
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
+    if (this.#toClient.length > 0) this.#client.write(this.#toClient);
     this.#client.end();
     this.#upstream?.end();
     const session = this.#session;

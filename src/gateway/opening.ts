@@ -1,4 +1,4 @@
-import type { ActionDraft, Classification } from '../core/action.ts';
+import type { Action, ActionDraft, Classification } from '../core/action.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { EpochMs } from '../core/ids.ts';
 import type { Principal } from '../core/principal.ts';
@@ -66,6 +66,25 @@ export function databaseResource(target: Target, database: string): Resource {
 
 function earlier(one: EpochMs | null, other: EpochMs | null): EpochMs | null {
   return one === null || other === null ? (one ?? other) : Math.min(one, other);
+}
+
+/** A draft with its who, where and when. Field by field: spreading costs, and this is done for every statement. */
+export function actionOf(draft: ActionDraft, session: Session, sequence: number, at: EpochMs): Action {
+  return {
+    classification: draft.classification,
+    kind: draft.kind,
+    text: draft.text,
+    parameters: draft.parameters,
+    state: draft.state,
+    id: `${session.id}.${sequence}`,
+    session,
+    runId: session.runId,
+    sequence,
+    protocol: session.protocol,
+    target: session.target,
+    principal: session.principal,
+    at,
+  };
 }
 
 /** May this session be opened at all? */

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FrontendMessage } from '../../src/protocols/postgres/messages.ts';
-import { POLICIES, startWorld, type World } from '../e2e/world.ts';
+import { CANARIES, POLICIES, startWorld, type World } from '../e2e/world.ts';
 import { errorIn, expectUnseen, pause, refusedAction, rowsIn, typesOf } from './attack.ts';
 
 /** What was judged is what runs: nothing may be put in its place between the judgement and the use. */
@@ -218,3 +218,26 @@ async function decide(gateway: string, token: string, id: string) {
     env: { ...process.env, NODE_OPTIONS: '', SALLYPORT_TOKEN: token },
   });
 }
+
+test('P10 a view that comes to show a masked column between Parse and Bind shows it masked', async () => {
+  const client = await login();
+  client.send(
+    parse('select name from report where id = 1', 's'),
+    { type: 'describe', what: 'statement', name: 's' },
+    SYNC,
+  );
+  await client.until('ready-for-query');
+  const admin = await login('una');
+  const server = await world.server.client('crm');
+  await server.query('alter view report owner to gateway_rw; grant create on schema public to gateway_rw');
+  const changed = await admin.query('create or replace view report as select id, ssn::text as name from customers');
+  expect(changed.find(({ type }) => type === 'error')).toBeUndefined();
+  client.send(bind('s'), execute(), SYNC);
+  await client.until('ready-for-query');
+  await client.query('select name from report where id = 1');
+  const all = Buffer.concat(client.received);
+  for (const canary of CANARIES) expect(all.includes(canary)).toBe(false);
+  await server.end();
+  admin.end();
+  client.end();
+});
