@@ -30,9 +30,8 @@ export function entryHead(envelope: Envelope, place: Place, cut: Readonly<Record
   const clock = place.clock === null ? '' : `,"clock":${place.clock}`;
   const marker = cut === null ? '' : `,"cut":${object(cut)}`;
   return (
-    `{"v":1,"seq":${place.seq},"at":${place.at}${clock},"kind":"${envelope.kind}","session":${text(envelope.session)}` +
-    `,"run":${text(envelope.run)},"principal":${text(envelope.principal)},"target":${text(envelope.target)}` +
-    `,"verb":${text(envelope.verb)},"resources":${list(envelope.resources)},"verdict":${text(envelope.verdict)}` +
+    `{"v":1,"seq":${place.seq},"at":${place.at}${clock},"kind":"${envelope.kind}",${whoAndWhere(envelope)}` +
+    `,"verb":${text(envelope.verb)},"resources":${known(envelope.resources)},"verdict":${text(envelope.verdict)}` +
     `,"rules":${list(envelope.rules)},"sizes":${object(envelope.sizes)},"of":${envelope.of === null ? 'null' : number(envelope.of)}` +
     `,"facts":${object(envelope.facts)}${marker},"commitment":"`
   );
@@ -119,7 +118,7 @@ export function sealedText(sealed: Sealed): string {
     if (name === BLOBS || name === CUT) throw new Error(`'${name}' is not a name to seal under`);
     const value = sealed[name];
     if (value === undefined) continue;
-    body += `${body === '' ? '{' : ','}${quote(name)}:${typeof value === 'string' ? quote(value) : JSON.stringify(value)}`;
+    body += `${body === '' ? '{' : ','}${key(name)}${typeof value === 'string' ? quote(value) : JSON.stringify(value)}`;
   }
   return body === '' ? '{}' : `${body}}`;
 }
@@ -171,6 +170,38 @@ export function quote(value: string): string {
   return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
 }
 
+/** It is the same in every entry of a session, so that it is made once for most of them. */
+function whoAndWhere({ session, run, principal, target }: Envelope): string {
+  const found = session === null ? undefined : identities.get(session);
+  if (found?.run === run && found.principal === principal && found.target === target) return found.json;
+  const json = `"session":${text(session)},"run":${text(run)},"principal":${text(principal)},"target":${text(target)}`;
+  if (session === null) return json;
+  if (identities.size >= IDENTITIES_MAX) identities.clear();
+  identities.set(session, { run, principal, target, json });
+  return json;
+}
+
+/** The resources of one statement that is asked again and again are one list. Nobody changes it: it is read-only. */
+function known(values: readonly string[]): string {
+  if (values.length === 0) return '[]';
+  let json = lists.get(values);
+  if (json === undefined) {
+    json = list(values);
+    lists.set(values, json);
+  }
+  return json;
+}
+
+/** `"name":`, of the few names there are. */
+function key(name: string): string {
+  let json = keys.get(name);
+  if (json === undefined) {
+    json = `${quote(name)}:`;
+    if (keys.size < KEYS_MAX) keys.set(name, json);
+  }
+  return json;
+}
+
 function text(value: string | null): string {
   return value === null ? 'null' : quote(value);
 }
@@ -188,7 +219,7 @@ function object(values: Readonly<Record<string, string | number | boolean | null
     const value = values[name];
     if (value === undefined) continue;
     const json = typeof value === 'string' ? quote(value) : typeof value === 'number' ? number(value) : String(value);
-    body += body === '' ? `${quote(name)}:${json}` : `,${quote(name)}:${json}`;
+    body += body === '' ? key(name) + json : `,${key(name)}${json}`;
   }
   return `{${body}}`;
 }
@@ -198,5 +229,14 @@ function number(value: number): string {
   return Number.isFinite(value) ? String(value) : 'null';
 }
 
+interface Identity extends Pick<Envelope, 'run' | 'principal' | 'target'> {
+  readonly json: string;
+}
+
+const identities = new Map<string, Identity>();
+const lists = new WeakMap<readonly string[], string>();
+const keys = new Map<string, string>();
+const IDENTITIES_MAX = 1_000;
+const KEYS_MAX = 1_000;
 const PLAIN = /^[ !#-[\]-~]*$/;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -61,7 +61,7 @@ export class SealedStore {
 
   /** Appends the stored parts of journalled entries to the files of their sessions, durable with the files' names. */
   async appendAll(entries: Iterable<FrameRun>): Promise<void> {
-    const sessions = new Map<SessionId | null, Place[]>();
+    const sessions = new Map<SessionId | null, Places>();
     for (const run of entries) {
       gather(run, sessions);
       await new Promise(setImmediate);
@@ -87,29 +87,30 @@ export class SealedStore {
    * In the order of their entries. What the file has already, from before a crash or a failure half way, is not appended
    * again.
    */
-  async #append(path: string, places: readonly Place[]): Promise<void> {
+  async #append(path: string, places: Places): Promise<void> {
     const known = this.#ends.get(path);
     if (known === undefined) await this.#files.makeDirectory(dirname(path));
     const file = await this.#files.open(path, 'update');
     try {
       const { named, last, end: begin } = known ?? (await this.#scanEnd(path));
-      const fresh = places.filter(({ run, number }) => indexOf(run.bytes, run.starts[number] ?? 0) > last);
-      const newest = fresh.at(-1);
-      if (newest === undefined) return;
+      const count = places.runs.length;
+      let from = 0;
+      while (from < count && indexAt(places, from) <= last) from += 1;
+      if (from === count) return;
       this.#ends.delete(path);
       let end = begin;
-      for (let from = 0; from < fresh.length; from += FRAMES_AT_ONCE) {
-        const bytes = storedFrames(fresh.slice(from, from + FRAMES_AT_ONCE));
+      for (; from < count; from += FRAMES_AT_ONCE) {
+        const bytes = storedFrames(places, from, Math.min(count, from + FRAMES_AT_ONCE));
         await this.#files.write(file, bytes, end);
         end += bytes.length;
       }
       // What a failure half way left is not always shorter than what took its place.
       if (known === undefined) await this.#files.truncate(file, end);
       await this.#files.sync(file);
-      this.#ends.set(path, { end, last: indexOf(newest.run.bytes, newest.run.starts[newest.number] ?? 0), named });
+      this.#ends.set(path, { end, last: indexAt(places, count - 1), named });
       if (this.#ends.size > ENDS_MAX) this.#ends.delete(this.#ends.keys().next().value ?? '');
     } finally {
-      await this.#files.close(file);
+      this.#files.closeNow(file);
     }
   }
 
@@ -238,27 +239,41 @@ interface End {
   named: boolean;
 }
 
-interface Place {
-  readonly run: FrameRun;
-  readonly number: number;
+/** Frames of one session in the order of their entries: the run each lies in, and its number there. */
+interface Places {
+  readonly runs: FrameRun[];
+  readonly numbers: number[];
 }
 
-function gather(run: FrameRun, sessions: Map<SessionId | null, Place[]>): void {
+function gather(run: FrameRun, sessions: Map<SessionId | null, Places>): void {
   for (let number = run.from; number < run.to; number += 1) {
     const session = run.sessions[number] ?? null;
-    const places = sessions.get(session);
-    if (places === undefined) sessions.set(session, [{ run, number }]);
-    else places.push({ run, number });
+    let places = sessions.get(session);
+    if (places === undefined) {
+      places = { runs: [], numbers: [] };
+      sessions.set(session, places);
+    }
+    places.runs.push(run);
+    places.numbers.push(number);
   }
 }
 
-function storedFrames(places: readonly Place[]): Buffer {
+function indexAt({ runs, numbers }: Places, at: number): EntryIndex {
+  const run = runs[at];
+  return run === undefined ? -1 : indexOf(run.bytes, run.starts[numbers[at] ?? 0] ?? 0);
+}
+
+function storedFrames({ runs, numbers }: Places, from: number, to: number): Buffer {
   let length = 0;
-  for (const { run, number } of places) length += (run.leaves[number] ?? 0) - (run.starts[number] ?? 0);
+  for (let at = from; at < to; at += 1) {
+    const number = numbers[at] ?? 0;
+    length += (runs[at]?.leaves[number] ?? 0) - (runs[at]?.starts[number] ?? 0);
+  }
   const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const { run, number } of places) {
-    at = copyStored(run.bytes, run.starts[number] ?? 0, run.leaves[number] ?? 0, bytes, at);
+  let end = 0;
+  for (let at = from; at < to; at += 1) {
+    const [run, number] = [runs[at], numbers[at] ?? 0];
+    if (run !== undefined) end = copyStored(run.bytes, run.starts[number] ?? 0, run.leaves[number] ?? 0, bytes, end);
   }
   return bytes;
 }

@@ -60,7 +60,8 @@ export class TileWriter {
       await this.#files.write(file, bytes, 0);
       await this.#files.sync(file);
     } finally {
-      await this.#files.close(file);
+      // At once: of a file that is synced nothing is left to wait for, and another thread costs ten times as much.
+      this.#files.closeNow(file);
     }
   }
 
