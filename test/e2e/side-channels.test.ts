@@ -6,7 +6,8 @@ import { CANARIES, startWorld, type World } from './world.ts';
 /** ned writes and sees no SSN; fay2 writes and sees all. Neither waits for anybody. */
 const POLICIES = `
 @id("writers") permit (principal in Group::"writers", action in [Action::"open", Action::"sql.read", Action::"sql.write"], resource in Target::"crm");
-@id("their-functions") permit (principal in Group::"writers", action == Action::"sql.execute", resource in Schema::"crm/public");
+@id("their-functions") permit (principal in Group::"writers", action == Action::"sql.execute", resource in Target::"crm");
+@id("not-evil") forbid (principal, action == Action::"sql.execute", resource in Schema::"crm/evil");
 @id("builders") permit (principal in Group::"builders", action == Action::"sql.define", resource in Schema::"crm/public");
 `;
 
@@ -229,6 +230,22 @@ describe('statistics and what others do (M8)', () => {
     expect(leaks(ned)).toEqual([]);
     expect(code(await said(sees, sql))).toBeUndefined();
   });
+});
+
+test('a function that runs SQL is no way round by its number (P1, Q8)', async () => {
+  const admin = await world.server.client('crm');
+  const found = await admin.query("select oid::int from pg_proc where proname = 'query_to_xml'");
+  await admin.end();
+  ned.received.splice(0);
+  ned.send({
+    type: 'function-call',
+    functionOid: found.rows[0].oid,
+    argumentFormats: [0],
+    arguments: ['select ssn from patients', 'true', 'false', ''].map((each) => Buffer.from(each)),
+    resultFormat: 0,
+  });
+  expect(code(await ned.until('ready-for-query'))).toBe('42501');
+  expect(leaks(ned)).toEqual([]);
 });
 
 describe('what names mean is the session’s choice', () => {

@@ -26,22 +26,25 @@ const call = (functionOid: number, ...values: Buffer[]) =>
   ({ type: 'function-call', functionOid, argumentFormats: [1], arguments: values, resultFormat: 1 }) as const;
 
 test.each([
-  ['lo_unlink', 4711],
-  ['pg_terminate_backend', 1],
-  ['set_config', 0],
-])('P1 a raw FunctionCall of %s is refused, unseen by the target and recorded', async (name, argument) => {
-  const client = await world.gateway.login('ann', 'crm');
-  await client.query('select 1');
-  world.tap.reset();
-  client.send(call(oid[name] ?? 0, int(argument)));
-  const answer = await client.until('ready-for-query');
-  expect(typesOf(answer)).toEqual(['error', 'ready-for-query']);
-  expect(errorIn(answer)).toMatchObject({ S: 'ERROR', C: '42501' });
-  expect(world.tap.sent()).toHaveLength(0);
-  const { entry } = await refusedAction(world.gateway, `function call ${oid[name]} pg_catalog.${name}`);
-  expect(entry).toMatchObject({ verb: 'execute', principal: expect.stringContaining('ann') });
-  client.end();
-});
+  ['lo_unlink', 4711, 'execute'],
+  ['pg_terminate_backend', 1, 'administer'],
+  ['set_config', 0, 'administer'],
+] as const)(
+  'P1 a raw FunctionCall of %s is refused, unseen by the target and recorded',
+  async (name, argument, verb) => {
+    const client = await world.gateway.login('ann', 'crm');
+    await client.query('select 1');
+    world.tap.reset();
+    client.send(call(oid[name] ?? 0, int(argument)));
+    const answer = await client.until('ready-for-query');
+    expect(typesOf(answer)).toEqual(['error', 'ready-for-query']);
+    expect(errorIn(answer)).toMatchObject({ S: 'ERROR', C: '42501' });
+    expect(world.tap.sent()).toHaveLength(0);
+    const { entry } = await refusedAction(world.gateway, `function call ${oid[name]} pg_catalog.${name}`);
+    expect(entry).toMatchObject({ verb, principal: expect.stringContaining('ann') });
+    client.end();
+  },
+);
 
 test('P1 a FunctionCall of a number that no function has is refused as opaque', async () => {
   const client = await world.gateway.login('ann', 'crm');

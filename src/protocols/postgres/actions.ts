@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import type { ActionDraft, Classification, Parameter } from '../../core/action.ts';
+import type { ActionDraft, Parameter } from '../../core/action.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
-import type { Resource } from '../../core/resource.ts';
 import type { Reason } from '../../core/verdict.ts';
 import type { Catalogue } from '../sql/catalogue.ts';
+import { functionCallStatement } from '../sql/function-call.ts';
 import type { Classifier, SqlContext, Statement, StatementPart } from '../sql/statement.ts';
 import type { FrontendMessage } from './messages.ts';
 import { NameTable } from './names.ts';
@@ -128,8 +128,7 @@ export class Actions implements SqlContext {
 
   functionDraft(call: FunctionCall): ActionDraft & { readonly statement: Statement } {
     const known = this.catalogue.functionByOid(call.functionOid);
-    const resource = known?.resource ?? this.catalogue.target;
-    const statement = functionStatement(classificationOf(resource, known !== null));
+    const statement = functionCallStatement(this.catalogue, call.functionOid);
     const name = known === null ? '' : ` ${known.schema}.${known.name}`;
     return {
       statement,
@@ -231,36 +230,6 @@ function parametersOf(
     };
   }
   return parameters;
-}
-
-function classificationOf(resource: Resource, known: boolean): Classification {
-  return {
-    verb: 'execute',
-    clarity: known ? 'parsed' : 'opaque',
-    touches: known
-      ? [{ action: 'sql.execute', resource }]
-      : [
-          { action: 'sql.execute', resource },
-          { action: 'sql.opaque', resource },
-        ],
-    uses: [],
-    facts: {},
-    findings: ['a function is called by its number'],
-  };
-}
-
-function functionStatement(classification: Classification): Statement {
-  return {
-    classification,
-    parts: [],
-    // A function may do anything that a text may do.
-    changesState: true,
-    changesCatalogue: false,
-    justification: null,
-    unknownNames: [],
-    revealed: new Set(),
-    computedFrom: new Set(),
-  };
 }
 
 const CHAIN_MAX = 4;

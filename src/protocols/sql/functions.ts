@@ -2,7 +2,7 @@ import { type Lineage, type Scope, union } from './lineage.ts';
 import { CATALOG_SCHEMA, type RelationName } from './names.ts';
 import { type Fields, fieldsOf, listOf, nameParts, type Opened, opened, text } from './nodes.ts';
 import { harmlessSetting, PATH_SETTING } from './settings.ts';
-import { ADMINISTERS, SEQUENCE_READS, SEQUENCE_WRITES, TAKES_SQL } from './special.ts';
+import { ADMINISTERS, SEQUENCE_READS, SEQUENCE_WRITES, SHOWS_EVERYTHING, TAKES_SQL } from './special.ts';
 import { CONDITION, ORDER, type Place, VALUE, type Walk } from './walk.ts';
 
 /** A call: what it may run, what of its arguments it sees. */
@@ -47,6 +47,7 @@ function specialCall(walk: Walk, parts: readonly string[], args: readonly unknow
     walk.tally.opaque(`${name} runs SQL that it is given as text, or reads relations that it is given by name`);
     return null;
   }
+  if (SHOWS_EVERYTHING.has(name)) walk.names.showsEverything(name);
   if (parts.length > 1 && parts.at(-2) !== CATALOG_SCHEMA) return null;
   if (parts.length === 1 && walk.names.candidates(parts).some((each) => each.schema !== CATALOG_SCHEMA)) return null;
   if (name === 'set_config') return setConfig(walk, args);

@@ -4,6 +4,7 @@ import type { Catalogue, Relation, SqlFunction, SqlType } from './catalogue.ts';
 import { memberId, newTable, schemaResource, unknownMember } from './identifiers.ts';
 import { mentioned } from './mentioned.ts';
 import { SENSITIVE_CATALOG } from './sensitive.ts';
+import { SHOWS_EVERYTHING } from './special.ts';
 import type { Tally } from './tally.ts';
 
 /** A relation as the grammar gives it. */
@@ -68,7 +69,7 @@ export class Names {
     this.tally.tables.add(relation.resource.id);
     this.tally.touch(action, relation.resource);
     for (const each of mentioned(this.catalogue, relation, action)) this.tally.mention(each);
-    this.showsEverything(relation);
+    if (isSensitive(relation)) this.showsEverything(relation.name);
     // Defining something does not reach what lies behind it.
     if (action !== 'sql.read' && action !== 'sql.write') return;
     for (const oid of relation.bases) {
@@ -76,15 +77,15 @@ export class Names {
       const base = this.catalogue.relationByOid(oid);
       if (base !== null) {
         this.tally.touch(action, base.resource);
-        this.showsEverything(base);
+        if (isSensitive(base)) this.showsEverything(base.name);
       } else this.tally.partial(`${relation.name} reads a relation that the catalogue lacks`);
     }
     const written = action === 'sql.write' && !this.tally.planning;
     this.runs(written ? [...relation.functionsOnRead, ...relation.functionsOnWrite] : relation.functionsOnRead);
   }
 
-  private showsEverything({ resource, name }: Relation): void {
-    if (!resource.labels.includes(SENSITIVE_CATALOG)) return;
+  /** A relation or function that does. */
+  showsEverything(name: string): void {
     this.tally.compareEverything(`${name} shows values of any column, or texts with such values`);
   }
 
@@ -163,6 +164,7 @@ export class Names {
       const found = this.catalogue.functionByOid(oid);
       if (found === null) this.unknownFunction([`function ${oid}`]);
       else if (!found.harmless) {
+        if (SHOWS_EVERYTHING.has(found.name)) this.showsEverything(found.name);
         this.tally.touch('sql.execute', found.resource);
         this.tally.changesState = true;
       }
@@ -197,6 +199,10 @@ export class Names {
   private settled(name: string): void {
     if (this.unsettled !== null) this.tally.partial(`${this.unsettled}, so ${name} may be another`);
   }
+}
+
+function isSensitive({ resource }: Relation): boolean {
+  return resource.labels.includes(SENSITIVE_CATALOG);
 }
 
 export const CATALOG_SCHEMA = 'pg_catalog';

@@ -28,6 +28,17 @@ export const ADMINISTERS: ReadonlySet<string> = names(`
   pg_restore_relation_stats pg_restore_attribute_stats pg_clear_relation_stats pg_clear_attribute_stats
   pg_set_attribute_stats pg_set_relation_stats pg_nextoid`);
 
+/**
+ * Functions that show what no relation shows by their names: other sessions' statements, statistics with values in them, large
+ * objects, raw pages and log records (contrib: pg_stat_statements, pageinspect, pg_walinspect).
+ */
+export const SHOWS_EVERYTHING: ReadonlySet<string> = names(`
+  pg_stat_get_activity pg_stat_get_backend_activity pg_prepared_statement pg_prepared_xact pg_cursor pg_mcv_list_items
+  pg_stat_statements pg_show_all_file_settings pg_hba_file_rules pg_ident_file_mappings pg_stat_get_wal_receiver
+  lo_get loread lo_open get_raw_page heap_page_items heap_page_item_attrs tuple_data_split bt_page_items
+  brin_page_items gin_leafpage_items gin_page_items gist_page_items gist_page_items_bytea hash_page_items
+  pg_get_wal_record_info pg_get_wal_records_info pg_get_wal_records_info_till_end_of_wal pg_get_wal_block_info`);
+
 /** With a literal name these act on that sequence. */
 export const SEQUENCE_WRITES: ReadonlySet<string> = names('nextval setval');
 export const SEQUENCE_READS: ReadonlySet<string> = names('currval pg_sequence_last_value pg_get_sequence_data');

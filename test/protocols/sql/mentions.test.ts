@@ -2,10 +2,20 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.ts';
 import { createClassifier } from '../../../src/protocols/sql/classify.ts';
 import { COLUMNS_MAX } from '../../../src/protocols/sql/everything.ts';
+import { functionCallStatement } from '../../../src/protocols/sql/function-call.ts';
 import { loadParser } from '../../../src/protocols/sql/parser.ts';
 import { createSnapshot } from '../../../src/protocols/sql/snapshot.ts';
 import type { Statement } from '../../../src/protocols/sql/statement.ts';
-import { CLASSIFY, type SampleRows, sampleRows, TARGET, type Understanding, understanding, uses } from './sample.ts';
+import {
+  CLASSIFY,
+  type SampleRows,
+  sampleRows,
+  TARGET,
+  touches,
+  type Understanding,
+  understanding,
+  uses,
+} from './sample.ts';
 
 let sql: Understanding;
 beforeAll(async () => {
@@ -123,6 +133,11 @@ describe('statistics and other people’s statements may hold any value (M8)', (
     'EXPLAIN SELECT * FROM pg_stats',
     'PREPARE p AS SELECT * FROM pg_authid',
     'SELECT 1; SELECT * FROM pg_largeobject',
+    'SELECT * FROM pg_stat_get_activity(NULL)',
+    'SELECT pg_stat_get_backend_activity(1)',
+    'SELECT pg_catalog.pg_prepared_statement()',
+    'SELECT 1 FROM a WHERE x = any_schema.pg_stat_statements(true)',
+    'SELECT lo_get(1)',
   ])('%s compares every column, labelled or not', (text) => {
     const found = uses(sql.of(text));
     for (const column of ['customers.ssn', 'customers.id', 'secrets.token', 'events_2024.day', 'deep_view.tax']) {
@@ -134,6 +149,26 @@ describe('statistics and other people’s statements may hold any value (M8)', (
   test('so does a view over them', () => {
     const sample = sampleRows().view('public.stats', 'v', 'SELECT most_common_vals AS v FROM pg_stats', []);
     expect(uses(of(sample, 'SELECT 1 FROM stats'))).toContain('compare/function customers.ssn');
+  });
+  test('and a function called by its number', () => {
+    const sample = sampleRows();
+    const { catalogue } = createSnapshot({ rows: sample.rows, version: 1, target: TARGET, classify: CLASSIFY });
+    const call = (name: string) => functionCallStatement(catalogue, sample.oidOf(`pg_catalog.${name}()`));
+    expect(uses(call('pg_stat_get_activity'))).toContain('compare/function customers.ssn');
+    expect(call('pg_stat_get_activity').classification).toMatchObject({ verb: 'execute', clarity: 'parsed' });
+    for (const name of ['query_to_xml', 'table_to_xml', 'nextval']) {
+      expect(call(name).classification.clarity, name).toBe('opaque');
+    }
+    expect(touches(call('pg_read_file'))).toEqual([
+      'execute pg_catalog.pg_read_file',
+      'administer pg_catalog.pg_read_file',
+    ]);
+    expect(touches(call('lower'))).toEqual(['execute pg_catalog.lower']);
+    expect(uses(call('lower'))).toEqual([]);
+    const unknown = functionCallStatement(catalogue, 1);
+    expect(unknown.classification.clarity).toBe('opaque');
+    expect(touches(unknown)).toEqual(['execute', 'opaque']);
+    expect(unknown.changesState).toBe(true);
   });
   test('reading the rest of the catalogue compares nothing', () => {
     expect(uses(sql.of('SELECT relname FROM pg_class, pg_roles'))).toEqual(['reveal pg_class.relname']);
