@@ -243,11 +243,14 @@ export class Connection {
     const cancel = () => this.#dispatch({ on: 'cancelled' });
     this.#cleanups.push(this.#ports.cancels.register(processId, secret, cancel));
     this.#patient();
-    setImmediate(() => {
-      if (this.#closed) return;
-      this.#client.accelerate();
-      this.#upstream?.accelerate();
-    });
+    setImmediate(() => this.#accelerate());
+  }
+
+  /** Between two events, as soon as both sides are idle; a long answer may be under way just now. */
+  #accelerate(): void {
+    if (this.#closed) return;
+    const isDone = [this.#client, this.#upstream].map((socket) => socket?.accelerate() ?? true);
+    if (isDone.includes(false)) setTimeout(() => this.#accelerate(), ACCELERATE_AGAIN_MS);
   }
 
   #patient(): void {
@@ -389,6 +392,7 @@ export class Connection {
 }
 
 const derive = promisify(pbkdf2);
+const ACCELERATE_AGAIN_MS = 20;
 /** TLS ContentType handshake (RFC 8446 §5.1). */
 const TLS_HANDSHAKE = 0x16;
 /** How long a peer may take to read our last words. */

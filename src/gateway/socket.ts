@@ -20,6 +20,7 @@ export class WireSocket {
   #events: SocketEvents;
   #paused = false;
   #closed = false;
+  #accelerated = false;
   #retained = true;
   /** What is read into, and what was read into and may still be referred to. */
   #buffer: Buffer | null = null;
@@ -127,21 +128,19 @@ export class WireSocket {
     return secure;
   }
 
-  /** Switches a plain, idle socket to the preallocated buffer. Does nothing where that cannot be done. */
-  accelerate(): void {
+  /**
+   * Switches a plain socket to the preallocated buffer, if it is idle at this moment. True when there is nothing left to
+   * try: it is done, or cannot be done.
+   */
+  accelerate(): boolean {
     const old = this.#socket;
-    if (
-      !ONREAD_WORKS ||
-      old instanceof tls.TLSSocket ||
-      this.#closed ||
-      old.readableLength > 0 ||
-      old.writableLength > 0
-    )
-      return;
+    if (!ONREAD_WORKS || this.#closed || this.#accelerated || old instanceof tls.TLSSocket) return true;
+    if (old.readableLength > 0 || old.writableLength > 0) return false;
     // `_handle` is not documented: `probe` below has tried all of this on this very Node, else we are not here.
     const holder = old as unknown as { _handle: { readStop(): void; reading: boolean } | null };
     const handle = holder._handle;
-    if (handle === null) return;
+    if (handle === null) return true;
+    this.#accelerated = true;
     handle.readStop();
     handle.reading = false;
     old.removeAllListeners();
@@ -167,6 +166,7 @@ export class WireSocket {
     this.#socket.setNoDelay(true);
     this.#listen(false);
     if (!this.#paused) this.#socket.resume();
+    return true;
   }
 
   #listen(withData: boolean): void {
