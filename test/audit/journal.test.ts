@@ -121,6 +121,77 @@ describe('a journal cut at any byte', () => {
   });
 });
 
+describe('a journal that has room', () => {
+  test('is written within it, file after file, and grows only where the next one is not ready', async () => {
+    const files = new MemoryFiles();
+    const log = await filled(files, 0, { limits: { ...QUIET, journal_bytes_max: 2_000 } });
+    for (let round = 0; round < 20; round += 1) {
+      appendActions(log, 2);
+      await turns();
+    }
+    const journals = [...files.files()].filter(({ path }) => path.includes('/pending.'));
+    expect(journals.length).toBeGreaterThan(8);
+    // The last is the one that is made ready.
+    expect(journals.map(({ file }) => file.now.length)).toEqual(journals.map(() => 2_000));
+    appendActions(log, 20);
+    expect([...files.files()].some(({ file, path }) => path.includes('/pending.') && file.now.length > 3_000)).toBe(
+      true,
+    );
+    const after = files.crash('kill');
+    await log.close();
+    const next = await openLog(options(after, '/data'));
+    expect(next.status()).toMatchObject({ size: 61, published: 61 });
+    expect([...after.files()].filter(({ path }) => /pending\.[2-9]\d?$/.test(path)).length).toBeLessThan(2);
+    await next.close();
+  });
+
+  test('is used to the last byte on a full disk, and none is taken for the next', async () => {
+    const files = new MemoryFiles();
+    const log = await filled(files, 0, { limits: { ...QUIET, journal_bytes_max: 4_000 } });
+    await turns();
+    files.space_bytes = files.used();
+    // What there is was zeros before, so it needs no space.
+    expect(appendActions(log, 4)).toEqual([1, 2, 3, 4]);
+    expect(() => appendActions(log, 100)).toThrow(expect.objectContaining({ code: 'RECORD_UNAVAILABLE' }));
+    expect(log.status().size).toBeGreaterThan(12);
+    await turns();
+    expect(files.used()).toBe(files.space_bytes);
+    files.space_bytes = Number.POSITIVE_INFINITY;
+    await log.close();
+  });
+
+  test('of which a power cut kept any pages loses nothing before the first that is gone', async () => {
+    const PAGE = 512;
+    const files = new MemoryFiles();
+    const log = await filled(files, 12);
+    const left = files.crash('kill');
+    await log.close();
+    const journal = Buffer.from(left.readNow('/data/audit/pending.1') ?? '');
+    const ends = framesOf(journal).frames.map(({ end }) => end);
+    await fc.assert(
+      fc.asyncProperty(fc.infiniteStream(fc.boolean()), async (kept) => {
+        const after = left.crash('kill');
+        const torn = Buffer.from(journal);
+        let first = torn.length;
+        for (let at = 0; at < torn.length; at += PAGE) {
+          if (kept.next().value) continue;
+          if (torn.subarray(at, at + PAGE).some((byte) => byte !== 0)) first = Math.min(first, at);
+          torn.fill(0, at, at + PAGE);
+        }
+        after.writeNow(after.openNow('/data/audit/pending.1', 'replace'), torn, 0, torn.length, 0);
+        const next = await openLog(options(after, '/data'));
+        expect(next.status().published).toBe(ends.filter((end) => end <= first).length);
+        appendActions(next, 1);
+        await next.close();
+        expect(await verifyLog({ directory: '/data/audit', vkey: next.vkey, files: after })).toMatchObject({
+          whole: true,
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
 describe('a journal that is retired', () => {
   test('at its length moves its sealed fields to their sessions and goes', async () => {
     const files = new MemoryFiles();
@@ -170,4 +241,9 @@ async function retire(crashAt: number | null): Promise<number> {
     expect(indexes).toEqual([...new Set(indexes)].sort((one, other) => one - other));
   }
   return calls;
+}
+
+/** Lets what goes on in files in memory come to its end. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }
