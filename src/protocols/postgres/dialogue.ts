@@ -58,7 +58,8 @@ export class Dialogue implements AnswersHost {
   /** A notice that waits for the end of a message. */
   private notice: Buffer | null = null;
   private listening = false;
-  private ddlInTransaction = false;
+  /** Something since the last transaction ended may have changed what names mean. */
+  private ddl = false;
 
   constructor(parts: DialogueParts) {
     const { context, out } = parts;
@@ -327,8 +328,9 @@ export class Dialogue implements AnswersHost {
     sender.readyForQuery(status);
     if (status !== 'I') return;
     this.state.transactionEnded();
-    if (this.ddlInTransaction) this.deciding.catalogueChanged();
-    this.ddlInTransaction = false;
+    // Every session has to know before this client is told that it is done (the connection holds its answer back).
+    if (this.ddl) this.parts.out.push({ do: 'look-up', what: 'changed' });
+    this.ddl = false;
     if (this.answers.ledger.length > 0) return;
     sender.guarded = false;
     this.actions.portals.clear();
@@ -337,7 +339,7 @@ export class Dialogue implements AnswersHost {
   finished(work: Work): void {
     const { statement } = work;
     this.actions.settle(work);
-    if (statement.changesCatalogue && this.sender.inTransaction) this.ddlInTransaction = true;
+    if (statement.changesCatalogue && work.error === null) this.ddl = true;
     if (work.error === null && statement.parts.some((part) => part.node === 'listen')) this.listening = true;
   }
 
