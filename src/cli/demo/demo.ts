@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Io } from '../context.ts';
 import { type DemoStage, setStage } from './stage.ts';
@@ -79,14 +80,24 @@ function aborted(stop: AbortSignal): Promise<void> {
 
 async function stay(stage: DemoStage, io: Io, style: Style, stop: AbortSignal): Promise<void> {
   const { host, port } = stage.postgres;
-  const token = await stage.token('ann@example.com');
+  const tokenOf = async (person: string): Promise<string> => {
+    const file = join(stage.directory, `${person}.token`);
+    writeFileSync(file, await stage.token(`${person}@example.com`), { mode: 0o600 });
+    return file;
+  };
   io.stdout(`
 ${style.bold('Now you.')} In another terminal, as Ann (the token is good for an hour):
 
-  export PGPASSWORD='${token}'
+  export PGPASSWORD=$(cat ${await tokenOf('ann')})
   psql "host=${host} port=${port} dbname=crm user=ann@example.com sslmode=verify-full sslrootcert=${stage.ca}"
 
-As the operator:
+What she writes waits for Dan. In a third one, as Dan:
+
+  export SALLYPORT_GATEWAY=${stage.apiUrl.origin} SALLYPORT_CA=${stage.ca} SALLYPORT_TOKEN=$(cat ${await tokenOf('dan')})
+  ./bin/sallyport requests ls
+  ./bin/sallyport requests approve ID
+
+In a fourth one, as the operator:
 
   export SALLYPORT_CONFIG=${join(stage.directory, 'sallyport.yaml')}
   ./bin/sallyport sessions ls
