@@ -185,7 +185,7 @@ async function start(
     onFault: (fault) => log.error({ err: fault }, 'a decision failed and was a refusal'),
   });
   const catalogues = new Catalogues({
-    readerOf: catalogueReaders(current, config.limits),
+    readerOf: catalogueReaders(current, config.limits, (message) => log.warn({}, message)),
     refresh_ms: config.limits.catalogue_refresh_ms,
     now,
     changed: () => void current.now.policy.advance(),

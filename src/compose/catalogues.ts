@@ -14,6 +14,7 @@ import type { Current } from './current.ts';
 export function catalogueReaders(
   current: Current,
   limits: Limits,
+  warn: (message: string) => void,
 ): (target: string, database: string) => SnapshotReader {
   return (name, database) => {
     let known: { readonly digest: string; readonly snapshot: Snapshot } | null = null;
@@ -39,6 +40,14 @@ export function catalogueReaders(
           ...(known === null ? {} : { remembered: known.snapshot.remembered }),
         });
         known = { digest, snapshot };
+        // A misspelt column would pass in clear without a word. Other databases of the target need not have it.
+        if (database === target.database) {
+          for (const { column } of snapshot.unmatched) {
+            warn(
+              `target ${name}: classify ${column}: no column of database ${database} is called that, so it labels nothing`,
+            );
+          }
+        }
         return snapshot.catalogue;
       },
     };

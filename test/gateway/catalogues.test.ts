@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { GatewayError } from '../../src/core/errors.ts';
 import { Cancels } from '../../src/gateway/cancels.ts';
 import { Catalogues } from '../../src/gateway/catalogues.ts';
 
@@ -71,6 +72,14 @@ describe('a catalogue', () => {
     await expect(catalogues.current('crm', 'crm')).rejects.toMatchObject({ code: 'CATALOGUE_UNAVAILABLE' });
     broken = false;
     expect(await catalogues.current('crm', 'crm')).toEqual({ version: 1 });
+  });
+
+  test('that cannot be read because the target is away says that the target is away', async () => {
+    const away = new GatewayError('TARGET_UNREACHABLE', 'cannot connect to the target: ECONNREFUSED');
+    const { catalogues } = setup(async () => {
+      throw away;
+    });
+    await expect(catalogues.current('crm', 'crm')).rejects.toBe(away);
   });
 });
 
