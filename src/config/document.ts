@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { type Problem, pathText } from './problem.ts';
 
 /** One YAML file, its values, and where each of them stands. */
@@ -28,7 +28,11 @@ export function readDocument(shown: string, text: string): ConfigDocument {
     try {
       value = document.toJS({ maxAliasCount: ALIASES_MAX });
     } catch (error) {
-      problems.push(at(0, [], `not valid YAML: ${oneLine(error instanceof Error ? error.message : String(error))}`));
+      const { offset, message } = unresolvedAlias(document) ?? {
+        offset: 0,
+        message: oneLine(error instanceof Error ? error.message : String(error)),
+      };
+      problems.push(at(offset, [], `not valid YAML: ${message}`));
     }
   }
   const nodeAt = (path: readonly PropertyKey[]): Node | null => {
@@ -70,6 +74,20 @@ function child(node: unknown, key: PropertyKey, document: Parsed): Node | null {
 function resolved(node: unknown, document: Parsed): Node | null {
   if (isAlias(node)) return node.resolve(document) ?? null;
   return typeof node === 'object' && node !== null && 'range' in node ? (node as Node) : null;
+}
+
+/** `*.email` without quotes: the parser says so only when values are made, and not where. */
+function unresolvedAlias(document: Parsed): { readonly offset: number; readonly message: string } | null {
+  let found: { readonly offset: number; readonly message: string } | null = null;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return undefined;
+      const message = `*${alias.source} is an alias of nothing; in quotes, "*${alias.source}", it is text`;
+      found = { offset: alias.range?.[0] ?? 0, message };
+      return visit.BREAK;
+    },
+  });
+  return found;
 }
 
 function oneLine(message: string): string {
