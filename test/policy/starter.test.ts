@@ -27,6 +27,7 @@ const STATEMENTS: Readonly<Record<string, world.Doing>> = {
     uses: [...reveal(column('id')), compare(ssn)],
   },
   'drop table customers': { touches: [touch('sql.define', customers)] },
+  'set role postgres': { touches: [touch('sql.administer', crm)] },
   "update customers set name = 'x' where id = 1": { touches: [touch('sql.write', customers)] },
 };
 const TESTED: PolicyTestWorld = {
