@@ -170,7 +170,10 @@ function register(app: FastifyInstance, route: Route, context: Context): void {
         clientAddress: request.ip ?? '',
       };
       if (route.kind === 'openapi')
-        return reply.serializer((value: unknown) => JSON.stringify(value)).send(app.swagger());
+        return reply
+          .header('content-type', 'application/json; charset=utf-8')
+          .serializer((value: unknown) => JSON.stringify(value))
+          .send(app.swagger());
       if (route.kind === 'tail') return startTail(route, call, reply, context);
       if (route.kind === 'text') {
         const answer = await route.answer(call);

@@ -257,7 +257,9 @@ describe('health', () => {
 
 describe('the description', () => {
   test('is OpenAPI 3.1 and has every route of the table', async () => {
-    const document = (await ask({ to: network, path: '/api/v1/openapi.json' })).json();
+    const answer = await ask({ to: network, path: '/api/v1/openapi.json' });
+    expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
+    const document = answer.json();
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths as object)).toContain('/api/v1/requests/{id}/decisions');
     expect(Object.keys(document.paths as object).length).toBeGreaterThanOrEqual(20);
