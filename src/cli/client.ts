@@ -84,12 +84,21 @@ function open(destination: Destination, path: string, options: RequestOptions) {
   };
   if (token !== null) target.headers = { ...options.headers, authorization: `Bearer ${token}` };
   if (url.protocol === 'https:') {
-    return httpsRequest({ ...target, minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca: readFileSync(ca) }) });
+    return httpsRequest({ ...target, minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca: readCa(ca) }) });
   }
   if (!isLoopback({ kind: 'tcp', host: url.hostname.replace(/^\[|\]$/g, ''), port: 0 })) {
     throw new CommandFailure('CLEARTEXT_REFUSED', `a token does not go to ${url.host} over http`, 'use https');
   }
   return httpRequest(target);
+}
+
+function readCa(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure('INPUT_INVALID', `the CA ${path} cannot be read`, why);
+  }
 }
 
 function unreachable(destination: Destination, error: Error): CommandFailure {

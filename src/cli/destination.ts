@@ -32,7 +32,7 @@ export function destinationOf(named: Named, env: NodeJS.ProcessEnv, absolute: (p
   // An empty variable is how shells pass on what was not there.
   const given = env.SALLYPORT_TOKEN?.trim() === '' ? undefined : env.SALLYPORT_TOKEN?.trim();
   const kept = given === undefined ? keptCredential(url, env) : null;
-  const ca = named.ca ?? env.SALLYPORT_CA ?? kept?.ca;
+  const ca = named.ca ?? (env.SALLYPORT_CA === '' ? undefined : env.SALLYPORT_CA) ?? kept?.ca;
   return {
     kind: 'network',
     url,

@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts';
+import { type ErrorCode, GatewayError } from '../core/errors.ts';
 import { escapeControls } from '../observe/redaction.ts';
 
 /** A command that did not do what it was asked: one line, a hint, an exit code. */
@@ -37,7 +37,11 @@ export function describeFailure(error: unknown, debug: boolean): { readonly text
 
 function asFailure(error: unknown): CommandFailure {
   if (error instanceof CommandFailure) return error;
-  if (error instanceof GatewayError) return new CommandFailure(error.code, error.message);
+  if (error instanceof GatewayError) return new CommandFailure(error.code, error.message, HINTS[error.code] ?? '');
   const message = error instanceof Error ? error.message : String(error);
   return new CommandFailure('INTERNAL', message, 'this is a bug; --debug shows where');
 }
+
+const HINTS: { readonly [Code in ErrorCode]?: string } = {
+  RECORD_LOCKED: 'one gateway for one data_dir: look for a second sallyport serve',
+};

@@ -31,8 +31,13 @@ function factsOf(event: RecordEvent): readonly string[] {
       .filter((fact) => fact !== null && fact !== undefined)
       .map(String);
   return Object.entries(facts).flatMap(([name, value]) =>
-    value === null || SHOWN_ELSEWHERE.has(name) ? [] : [`${name}=${value}`],
+    value === null || SHOWN_ELSEWHERE.has(name) ? [] : [`${name}=${factText(name, value)}`],
   );
+}
+
+/** Facts that are moments are named `…_at`. */
+function factText(name: string, value: unknown): string {
+  return name.endsWith('_at') && typeof value === 'number' ? moment(value).replace(' ', 'T') : String(value);
 }
 
 function sizes(event: RecordEvent): string {

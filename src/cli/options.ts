@@ -13,6 +13,7 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
 export function duration(text: string): number {
   const result = parseDuration(text);
   if (result.outcome === 'wrong') throw new InvalidArgumentError('a duration such as 30s, 15m, 12h, 7d');
+  if (result.value > DURATION_MS_MAX) throw new InvalidArgumentError('at most 366d');
   return result.value;
 }
 
@@ -30,3 +31,5 @@ export function collect(text: string, before: readonly string[] = []): readonly 
 export function example(...lines: readonly string[]): string {
   return `\nExample:\n${lines.map((line) => `  $ ${line}\n`).join('')}`;
 }
+
+const DURATION_MS_MAX = 366 * 24 * 3_600_000;

@@ -105,3 +105,12 @@ describe('a failure', () => {
     expect(describeFailure(bug, true).text).toContain('print.test');
   });
 });
+
+test('a fact that is a moment is shown as one in the line of an event', () => {
+  const [event] = EVENTS;
+  if (event === undefined) throw new Error('there are events');
+  const facts = { state: 'pending', expires_at: Date.UTC(2026, 10, 21, 1, 54, 23), asked: 2 };
+  expect(eventLine({ ...event, kind: 'request', facts })).toContain(
+    'request state=pending expires_at=2026-11-21T01:54:23Z asked=2',
+  );
+});

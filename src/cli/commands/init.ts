@@ -29,6 +29,7 @@ export function addInit(program: Command, context: Context): void {
       });
       if (context.wantsJson(command)) return context.io.stdout(`${jsonText({ written })}\n`);
       for (const file of written) context.io.stdout(`wrote ${file}\n`);
-      context.io.stdout('next: name your database in sallyport.yaml, then sallyport check --config sallyport.yaml\n');
+      const config = join(directory ?? '.', 'sallyport.yaml');
+      context.io.stdout(`next: name your database in ${config}, then sallyport check --config ${config}\n`);
     });
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { page, requestView } from '../../api/contract.ts';
 import { ask, route } from '../call.ts';
 import type { Context } from '../context.ts';
+import { usage } from '../failure.ts';
 import { requestText } from '../lines.ts';
 import { example, wholeNumber } from '../options.ts';
 import { jsonText, span, table } from '../print.ts';
@@ -56,6 +57,9 @@ function addDecision(requests: Command, context: Context, decision: 'approve' | 
       example(`sallyport requests ${decision} req_1 --reason "checked with Ada" --gateway https://gw.example.com:8443`),
     )
     .action(async (id: string, options: { reason: string }, command: Command) => {
+      if (decision === 'deny' && options.reason.trim() === '') {
+        throw usage('a denial needs a reason', '--reason "why": it is recorded, and who asked reads it');
+      }
       const client = context.client(command);
       // What is decided is what was shown here: the digest goes along, and a request that has changed is not decided.
       const shown = await ask(client, requestView, 'GET', route(['requests', id]));

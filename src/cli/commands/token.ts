@@ -29,6 +29,7 @@ export function addToken(program: Command, context: Context): void {
     });
   token
     .command('list')
+    .alias('ls')
     .description('tokens, without their secrets')
     .option('--limit <n>', 'at most so many', wholeNumber(1, 200), 50)
     .addHelpText('after', example('sallyport token list --config sallyport.yaml'))
