@@ -58,7 +58,6 @@ export class Dialogue implements AnswersHost {
   /** A notice that waits for the end of a message. */
   private notice: Buffer | null = null;
   private listening = false;
-  /** Something since the last transaction ended may have changed what names mean. */
   private ddl = false;
 
   constructor(parts: DialogueParts) {
