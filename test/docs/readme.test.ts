@@ -31,18 +31,17 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** The lines of the console block below a heading, without prompt and remark. */
+/** The lines of the console blocks below a heading, without prompt and remark. */
 function commands(heading: string): readonly string[] {
-  const section = README.slice(README.indexOf(`## ${heading}`));
-  const block = /```console\n([\s\S]*?)```/.exec(section)?.[1] ?? '';
-  return block
-    .split('\n')
+  const [section = ''] = README.slice(README.indexOf(`## ${heading}`) + 3).split('\n## ');
+  return [...section.matchAll(/```console\n([\s\S]*?)```/g)]
+    .flatMap(([, block = '']) => block.split('\n'))
     .filter((line) => line.startsWith('$ '))
     .map((line) => line.slice(2).replace(/\s+#.*$/, ''));
 }
 
 test('the commands for one’s own database work as they are printed', async () => {
-  const lines = commands('Your own database').filter((line) => !line.startsWith('npm '));
+  const lines = commands('Your own database').filter((line) => !/^npm |^export CRM_/.test(line));
   const [init, check, serve, token, psql] = lines;
   expect(lines).toHaveLength(5);
   const env = { ...process.env, CRM_RW: 'rw-demo', CRM_RO: 'ro-demo', PGCONNECT_TIMEOUT: '10' };
@@ -61,7 +60,7 @@ test('the commands for one’s own database work as they are printed', async () 
   const checked = await bash(check ?? '');
   expect(checked.status, checked.stderr).toBe(0);
 
-  const gateway = await started((serve ?? '').replace(/ &$/, ''), env);
+  const gateway = await started(serve ?? '', env);
   try {
     const line = `${token} && ${(psql ?? '').replace('port=5433', `port=${port}`)} -At -c 'select ssn from customers where id = 1'`;
     expect(await bash(line)).toMatchObject({ status: 0, stdout: '*******6789\n' });

@@ -155,7 +155,7 @@ async function verified(stage: DemoStage, narrator: Narrator): Promise<void> {
     return verified.size > entries || verified.unsigned === 0 || !verified.whole ? verified : undefined;
   });
   narrator.output(
-    `${report.size} entries signed, ${report.unsigned} written since: ${report.whole ? 'whole' : 'NOT whole'}`,
+    report.whole ? `whole: ${report.size} entries are exactly what ${report.origin ?? '?'} signed` : 'NOT whole',
   );
   narrator.check(report.whole, 'every entry is what was signed, and none is missing in between');
 }
