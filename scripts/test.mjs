@@ -38,7 +38,10 @@ for (const project of ['unit', 'e2e']) {
 }
 
 // A minute of coverage-guided fuzzing, each target its share; longer: npm run fuzz.
-const fuzzed = spawnSync('node', [join(root, 'scripts', 'fuzz.mjs'), '--seconds', '12'], { cwd: root, stdio: 'inherit' });
+const fuzzed = spawnSync('node', [join(root, 'scripts', 'fuzz.mjs'), '--seconds', '12'], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (fuzzed.status === 0) passed += 1;
 else failed += 1;
 
