@@ -57,3 +57,13 @@ export function newTable(catalogue: Catalogue, schema: string, name: string): Re
     parent: schemaResource(catalogue, schema),
   };
 }
+
+/** The schema of names that stand alone and that no schema of the catalogue has. */
+export function nowhere(catalogue: Catalogue): Resource {
+  return { kind: 'Schema', id: `${catalogue.target.id}/?`, labels: [UNCLASSIFIED], parent: catalogue.target };
+}
+
+/** No name of the catalogue is written so: a question mark would stand in quotes. */
+export function nowhereId(catalogue: Catalogue, name: string): string {
+  return `${catalogue.target.id}/?.${name === '?' ? name : quoted(name)}`;
+}

@@ -1,7 +1,7 @@
 import type { PolicyAction } from '../../core/action.ts';
 import { UNCLASSIFIED } from '../../core/resource.ts';
 import type { Catalogue, Relation, SqlFunction, SqlType } from './catalogue.ts';
-import { memberId, newTable, schemaResource, unknownMember } from './identifiers.ts';
+import { memberId, newTable, nowhere, nowhereId, schemaResource, unknownMember } from './identifiers.ts';
 import { mentioned } from './mentioned.ts';
 import { SENSITIVE_CATALOG } from './sensitive.ts';
 import { SHOWS_EVERYTHING } from './special.ts';
@@ -122,14 +122,15 @@ export class Names {
   /** A call of a function that nobody knows. */
   unknownFunction(parts: readonly string[]): void {
     const name = parts.at(-1) ?? '';
-    const schema = parts.at(-2) ?? this.path.schemas?.[0] ?? CATALOG_SCHEMA;
+    const schema = parts.at(-2);
+    const { catalogue } = this;
     this.tally.unknownNames.add(parts.join('.'));
     this.tally.changesState = true;
     this.tally.touch('sql.execute', {
       kind: 'Function',
-      id: memberId(this.catalogue.target, schema, name),
+      id: schema === undefined ? nowhereId(catalogue, name) : memberId(catalogue.target, schema, name),
       labels: [UNCLASSIFIED],
-      parent: parts.length > 1 ? schemaResource(this.catalogue, schema) : this.catalogue.target,
+      parent: schema === undefined ? nowhere(catalogue) : schemaResource(catalogue, schema),
     });
   }
 

@@ -3,6 +3,7 @@ import { worseVerb } from '../../core/action.ts';
 import { type Resource, UNCLASSIFIED } from '../../core/resource.ts';
 import type { Catalogue, Column, Relation } from './catalogue.ts';
 import { useKey, usesOfEverything } from './everything.ts';
+import { nowhere, nowhereId, quoted } from './identifiers.ts';
 import type { Lineage } from './lineage.ts';
 import type { Statement } from './statement.ts';
 
@@ -130,13 +131,20 @@ export class Tally {
     return uses.filter(({ use, column }) => use !== 'mention' || !used.has(column.id));
   }
 
-  /** A column that the catalogue does not know: asked about as unclassified. */
+  /** A column that the catalogue does not know, even after it was read again: asked about as unclassified. */
   unknownColumn(name: string): void {
+    const { catalogue } = this;
+    const parent: Resource = {
+      kind: 'Table',
+      id: nowhereId(catalogue, '?'),
+      labels: [UNCLASSIFIED],
+      parent: nowhere(catalogue),
+    };
     const column: Resource = {
       kind: 'Column',
-      id: `${this.catalogue.target.id}/${name}`,
+      id: `${parent.id}.${quoted(name)}`,
       labels: [UNCLASSIFIED],
-      parent: this.catalogue.target,
+      parent,
     };
     this.unknownNames.add(name);
     this.use({ use: 'compare', column, comparison: 'function' });
