@@ -52,7 +52,9 @@ export async function killUnderLoad(world: World, { times, random, told }: Kills
     tap.reset();
     const load = new Load(world, round, random);
     load.begin();
-    await new Promise((resolve) => setTimeout(resolve, 100 + random(500)));
+    // Mostly while statements run, however slow the machine; each fourth time whenever it happens to be.
+    if (round % 4 !== 3) await load.underWay();
+    await new Promise((resolve) => setTimeout(resolve, 50 + random(400)));
     await gateway.kill();
     const { completed, denied } = await load.ended();
     tally.kills += 1;
@@ -121,6 +123,12 @@ class Load {
 
   begin(): void {
     for (const account of ACCOUNTS) this.#clients.push(this.#client(account));
+  }
+
+  /** Several statements are through; or half a minute has passed, and the counts will tell. */
+  async underWay(): Promise<void> {
+    for (let tries = 0; tries < 1500 && this.#completed.size < 4; tries += 1)
+      await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   async ended() {
