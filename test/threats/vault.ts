@@ -11,20 +11,20 @@ const POLICIES = `
 
 /** One column of each type that can hold something personal. */
 export const COLUMNS = [
-  { name: 't', type: 'text', values: ['kazoo-91734-quiver', 'zephyr-47110-walnut'] },
-  { name: 'v', type: 'varchar(40)', values: ['varmint-55187-oblong', 'vortex-88213-jigsaw'] },
-  { name: 'c', type: 'char(18)', values: ['fjord-20756-blimpy', 'glyph-31964-turnip'] },
+  { name: 't', type: 'text', values: ['kz4qx-9w7vj-qz8wx', 'zp7hq-4x1v9-wq3jk'] },
+  { name: 'v', type: 'varchar(40)', values: ['vq6zj-5x1w7-oq9bx', 'vw3xk-8q2z3-jq7wz'] },
+  { name: 'c', type: 'char(18)', values: ['fj8qz-2x7w6-bq3kv', 'gq5hx-3w9z4-tq8jv'] },
   { name: 'i', type: 'int8', values: ['918273645546372819', '746352413524635748'] },
   { name: 'n', type: 'numeric', values: ['735198604.21773', '998871234.56119'] },
   { name: 'u', type: 'uuid', values: ['deadbeef-1234-4cab-8feb-0123456789ab', 'cafebabe-4321-4dab-9feb-ba9876543210'] },
   { name: 'd', type: 'date', values: ['1931-07-23', '1944-02-29'] },
   { name: 'ts', type: 'timestamptz', values: ['1987-11-05 13:47:29.123+00', '1979-03-17 04:21:53.789+00'] },
-  { name: 'j', type: 'jsonb', values: ['{"code": "jqxz-66120-vwmu"}', '{"code": "pqvy-11873-kkwa"}'] },
+  { name: 'j', type: 'jsonb', values: ['{"code": "jq9xz-6w1v0-vwmq7"}', '{"code": "pq4vy-1x8z3-kkwq9"}'] },
   { name: 'b', type: 'bytea', values: ['\\x7e11c0de99aa550142', '\\x0102c0ffee77aa9966'] },
   { name: 'ip', type: 'inet', values: ['203.0.113.77', '198.51.100.23'] },
   { name: 'f', type: 'bool', values: ['true', 'false'] },
   { name: 'm', type: 'mood', values: ['vexzolwumq', 'jyrbklovtw'] },
-  { name: 'a', type: 'text[]', values: ['{wyvern-30918-saddle}', '{gryphon-11223-feather}'] },
+  { name: 'a', type: 'text[]', values: ['{wy7vq-3z9x8-sq2dk}', '{gr8yq-1x2w3-fq6tz}'] },
 ] as const;
 
 export type ColumnName = (typeof COLUMNS)[number]['name'];
@@ -57,12 +57,12 @@ export const CANARIES_OF: Readonly<Record<ColumnName, readonly Canary[]>> = {
       [int8(micros), double(seconds)],
     );
   }),
-  j: ['jqxz-66120-vwmu', 'pqvy-11873-kkwa'].map((value) => textCanary(value, 0)),
+  j: ['jq9xz-6w1v0-vwmq7', 'pq4vy-1x8z3-kkwq9'].map((value) => textCanary(value, 0)),
   b: COLUMNS[9].values.map((value) => typedCanary(value.slice(2), [], [Buffer.from(value.slice(2), 'hex')])),
   ip: COLUMNS[10].values.map((value) => typedCanary(value, [], [Buffer.from(value.split('.').map(Number))])),
   f: [],
   m: COLUMNS[12].values.map((value) => textCanary(value, 0)),
-  a: ['wyvern-30918-saddle', 'gryphon-11223-feather'].map((value) => textCanary(value, 0)),
+  a: ['wy7vq-3z9x8-sq2dk', 'gr8yq-1x2w3-fq6tz'].map((value) => textCanary(value, 0)),
 };
 
 export const SSNS: readonly Canary[] = ['123-45-6789', '234-56-7890', '345-67-8901', '456-78-9012', '567-89-0123'].map(

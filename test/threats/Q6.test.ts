@@ -1,0 +1,43 @@
+import { house, tricks } from './tricks.ts';
+
+const at = house();
+const BODY = "'DR' || 'OP TABLE victims'";
+
+tricks('Q6', at, [
+  { name: 'DO with EXECUTE of a text put together', sql: `do $$ begin execute ${BODY}; end $$` },
+  { name: 'DO with EXECUTE format()', sql: "do $$ begin execute format('dr%s table %I', 'op', 'victims'); end $$" },
+  { name: 'DO with EXECUTE USING', sql: "do $$ begin execute 'delete from victims where id > $1' using 0; end $$" },
+  { name: 'DO with a loop over EXECUTE', sql: "do $$ declare r record; begin for r in execute 'delete from victims returning 1' loop end loop; end $$" },
+  { name: 'DO with RETURN QUERY EXECUTE', sql: "create function f() returns setof int language plpgsql as $$ begin return query execute 'delete from victims returning 1'; end $$" },
+  { name: 'DO with an open cursor for EXECUTE', sql: "do $$ declare c refcursor; begin open c for execute 'delete from victims returning id'; end $$" },
+  { name: 'DO that only reads', sql: 'do $$ begin perform 1; end $$', never: 'perform' },
+  { name: 'DO in another quoting', sql: "do 'begin delete from victims; end'" },
+  { name: 'DO in escapes', sql: "do E'begin \\144elete from victims; end'", notByPsql: true },
+  { name: 'DO LANGUAGE in front', sql: 'do language plpgsql $$ begin delete from victims; end $$' },
+  { name: 'DO in a language that nobody knows', sql: 'do language plperlu $$ unlink "victims" $$' },
+  { name: 'PREPARE of a write', sql: 'prepare p as delete from victims' },
+  { name: 'PREPARE and EXECUTE in one text', sql: 'prepare p as delete from victims; execute p', notByPsql: true },
+  { name: 'EXECUTE of what nobody prepared', sql: 'execute nobody', never: 'execute nobody' },
+  { name: 'EXECUTE with a call as argument', sql: 'execute p(lo_create(1))', before: ['prepare p (oid) as select $1'], never: 'lo_create' },
+  { name: 'EXECUTE within EXPLAIN ANALYZE', sql: 'explain analyze execute p', never: 'explain analyze', before: [] },
+  { name: 'PREPARE of EXPLAIN ANALYZE', sql: 'prepare q as with d as (delete from victims returning 1) select * from d' },
+  { name: 'CREATE TABLE AS EXECUTE', sql: 'create table f as execute p', before: ['prepare p as select 1'], never: 'create table' },
+  { name: 'CALL', sql: 'call refresh_everything()', never: 'refresh' },
+  { name: 'CALL in a block', sql: 'do $$ begin call refresh_everything(); end $$', never: 'refresh' },
+  { name: 'a trigger', sql: 'create trigger x before update on victims for each row execute function shout()' },
+  { name: 'a trigger\'s function', sql: 'create function x() returns trigger language plpgsql as $$ begin delete from victims; return new; end $$' },
+  { name: 'an event trigger', sql: 'create event trigger x on ddl_command_start execute function shout()', never: 'event trigger' },
+  { name: 'a rule', sql: 'create rule x as on select to victims do instead select 1' },
+  { name: 'a rule that deletes', sql: 'create rule x as on insert to notes do also delete from victims' },
+  { name: 'a function in SQL', sql: "create function x() returns void language sql as 'delete from victims'" },
+  { name: 'a function in C', sql: "create function x(text) returns int language c as 'libc.so.6', 'system'", never: 'libc' },
+  { name: 'an aggregate of somebody\'s function', sql: 'create aggregate x (int) (sfunc = shout, stype = int)', never: 'aggregate' },
+  { name: 'an operator of somebody\'s function', sql: 'create operator !!! (function = lo_unlink, rightarg = oid)', never: 'lo_unlink' },
+  { name: 'a cast of somebody\'s function', sql: 'create cast (oid as int8) with function lo_create(oid)', never: 'lo_create' },
+  { name: 'a default that writes', sql: "alter table notes alter note set default set_config('role', 'postgres', false)", never: 'set_config' },
+  { name: 'a domain whose check writes', sql: 'create domain x as oid check (lo_create(value) > 0)', never: 'lo_create' },
+  { name: 'an index whose expression writes', sql: 'create index x on victims (lo_create(id))' },
+  { name: 'a policy whose expression writes', sql: 'create policy x on victims using (lo_create(id::oid) > 0)' },
+  { name: 'a view with a writing function', sql: 'create view x as select lo_create(0)', never: 'lo_create' },
+  { name: 'a cursor of a write', sql: 'declare c cursor with hold for select lo_create(0)', never: 'lo_create' },
+]); // biome-ignore format: a table

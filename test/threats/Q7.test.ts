@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { house, tricks } from './tricks.ts';
+
+const at = house();
+
+tricks('Q7', at, [
+  { name: 'a writable CTE', sql: 'with d as (delete from victims returning *) select * from d' },
+  { name: 'a writable CTE that nobody reads', sql: 'with d as (delete from victims) select 1' },
+  { name: 'a writable CTE inside another', sql: 'with a as (select 1), b as (insert into victims values (99, \'x\') returning id) select * from a, b' },
+  { name: 'a writable CTE behind a read-only one, in a sub-select', sql: 'select * from (with d as (select 1) select * from d) x; with d as (update victims set body = null returning 1) select 1', notByPsql: true },
+  { name: 'a writable CTE under EXPLAIN ANALYZE', sql: 'explain analyze with d as (delete from victims returning *) select * from d' },
+  { name: 'a recursive CTE with a write behind', sql: 'with recursive r(n) as (select 1 union all select n + 1 from r where n < 3), d as (delete from victims where id in (select n from r)) select * from r' },
+  { name: 'MERGE in a CTE', sql: 'with d as (merge into victims v using notes n on v.id = n.id when matched then delete) select 1', never: 'victims' },
+  { name: 'SELECT INTO', sql: 'select * into stolen from victims' },
+  { name: 'SELECT INTO TEMP', sql: 'select * into temp stolen from victims' },
+  { name: 'SELECT INTO between other clauses', sql: 'select id into unlogged stolen from victims order by 1 limit 1' },
+  { name: 'SELECT FOR UPDATE', sql: 'select * from victims for update' },
+  { name: 'SELECT FOR SHARE', sql: 'select * from victims for share nowait' },
+  { name: 'SELECT FOR NO KEY UPDATE in a sub-select', sql: 'select * from (select * from victims for no key update) q' },
+  { name: 'SELECT FOR KEY SHARE SKIP LOCKED', sql: 'select * from victims for key share skip locked' },
+  { name: 'EXPLAIN ANALYZE DELETE', sql: 'explain analyze delete from victims' },
+  { name: 'EXPLAIN (ANALYZE on) UPDATE', sql: "explain (costs off, analyze on) update victims set body = ''" },
+  { name: 'EXPLAIN (ANALYZE 1) INSERT', sql: "explain (analyze 1) insert into victims values (100, '')" },
+  { name: "EXPLAIN (ANALYZE 'true')", sql: "explain (\"analyze\" 'true') delete from victims" },
+  { name: 'EXPLAIN (ANALYZE) CREATE TABLE AS', sql: 'explain (analyze) create table stolen as select * from victims' },
+  { name: 'EXPLAIN VERBOSE ANALYZE', sql: 'explain analyze verbose delete from victims' },
+  { name: 'nextval', sql: "select nextval('counter')", never: 'nextval' },
+  { name: 'setval', sql: "select setval('counter', 1000)", never: 'setval' },
+  { name: 'nextval in a default place', sql: "select coalesce(null, nextval('public.counter'))", never: 'nextval' },
+  ...['lo_create(0)', 'lo_creat(-1)', "lo_from_bytea(0, 'x')", "lo_put(1, 0, 'x')", 'lo_unlink(1)', 'lo_open(1, 131072)', "lo_export(1, '/tmp/sallyport-q7')", "lo_import('/etc/passwd')", 'lo_truncate(0, 0)', 'lowrite(0, \'x\')', 'lo_get(1)'].map(
+    (call) => ({ name: call.slice(0, call.indexOf('(')), sql: `select ${call}`, never: call.slice(0, call.indexOf('(')) }),
+  ),
+  ...["pg_read_file('/etc/passwd')", "pg_read_binary_file('PG_VERSION')", "pg_ls_dir('.')", "pg_stat_file('PG_VERSION')", 'pg_ls_logdir()', "pg_file_write('sallyport-q7', 'x', false)", 'pg_current_logfile()', 'pg_reload_conf()', 'pg_rotate_logfile()', 'pg_switch_wal()', "pg_create_restore_point('x')", 'pg_terminate_backend(1)', 'pg_cancel_backend(1)', 'pg_sleep(0.01)', "pg_sleep_for('1 ms')", 'pg_advisory_lock(1)', "pg_notify('x', 'y')", 'pg_promote()', "pg_logical_emit_message(false, 'a', 'b')", "pg_create_physical_replication_slot('x')", "pg_drop_replication_slot('x')", 'pg_stat_reset()', 'pg_export_snapshot()', 'txid_current()', 'pg_log_backend_memory_contexts(1)'].map(
+    (call) => ({ name: call.slice(0, call.indexOf('(')), sql: `select ${call}`, never: call.slice(0, call.indexOf('(')) }),
+  ),
+  { name: 'a writing function in FROM', sql: "select * from pg_ls_dir('/')", never: 'pg_ls_dir' },
+  { name: 'a writing function in WHERE', sql: 'select 1 from notes where lo_create(id::oid) > 0', never: 'lo_create' },
+  { name: 'a writing function in ORDER BY', sql: 'select id from notes order by lo_create(id::oid)', never: 'lo_create' },
+  { name: 'a writing function in LIMIT', sql: 'select id from notes limit lo_create(0)::int', never: 'lo_create' },
+  { name: 'a writing function in VALUES', sql: 'values (lo_create(0))', never: 'lo_create' },
+  { name: 'a writing function as a default argument', sql: 'select coalesce(x => lo_create(0))', never: 'lo_create' },
+  { name: 'a writing function in quotes and schema', sql: 'select "pg_catalog"."lo_create"(0)', never: 'lo_create' },
+  { name: 'a writing function in Unicode escapes', sql: 'select U&"lo\\005fcreate"(0)', never: 'lo\\005fcreate' },
+  { name: 'a writing function by OPERATOR', sql: 'select 1 operator(public.+++) 2', never: '+++' },
+  { name: 'dblink_exec', sql: "select dblink_exec('dbname=crm', 'drop table victims')" },
+  { name: 'dblink', sql: "select * from dblink('dbname=crm', 'delete from victims returning 1') as t (a int)" },
+  { name: 'postgres_fdw', sql: 'create extension postgres_fdw', never: 'postgres_fdw' },
+  { name: 'a foreign server', sql: 'create server s foreign data wrapper postgres_fdw', never: 'postgres_fdw' },
+  { name: 'a foreign table', sql: "create foreign table f (a text) server s options (program 'id')", never: 'program' },
+  { name: 'IMPORT FOREIGN SCHEMA', sql: 'import foreign schema public from server s into public', never: 'import foreign' },
+  { name: 'COPY TO PROGRAM', sql: "copy (select 1) to program 'touch /tmp/sallyport-q7'", never: 'program' },
+  { name: 'COPY FROM PROGRAM', sql: "copy notes from program 'id'", never: 'program' },
+  { name: 'COPY TO a file', sql: "copy victims to '/tmp/sallyport-q7'" },
+  { name: 'COPY FROM a file', sql: "copy mine (b) from '/etc/passwd'", never: 'passwd' },
+  { name: 'COPY of a write', sql: 'copy (delete from victims returning *) to stdout' },
+  { name: 'a cursor FOR UPDATE', sql: 'declare c cursor with hold for select * from victims for update' },
+  { name: 'LOCK TABLE', sql: 'lock table victims in access exclusive mode' },
+  { name: 'LOAD', sql: "load 'dblink'", never: 'dblink' },
+  { name: 'NOTIFY', sql: "notify x, 'y'", never: 'notify' },
+  { name: 'TRUNCATE', sql: 'truncate victims' },
+  { name: 'VACUUM', sql: 'vacuum full victims' },
+  { name: 'ANALYZE', sql: 'analyze victims' },
+  { name: 'REFRESH MATERIALIZED VIEW', sql: 'refresh materialized view kept_cards', never: 'refresh' },
+  { name: 'REINDEX', sql: 'reindex table victims' },
+  { name: 'CLUSTER', sql: 'cluster victims using victims_pkey' },
+  { name: 'COMMENT', sql: "comment on table victims is 'x'" },
+  { name: 'CHECKPOINT', sql: 'checkpoint', never: 'checkpoint' },
+  { name: 'SECURITY LABEL', sql: "security label on table victims is 'x'" },
+  { name: 'PREPARE TRANSACTION', sql: "begin; prepare transaction 'x'", notByPsql: true, never: 'prepare transaction' },
+]); // biome-ignore format: a table
+
+test('Q7 nothing of it wrote a file', () => {
+  expect(existsSync('/tmp/sallyport-q7')).toBe(false);
+});
